@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bundles/base/file.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/base/text.h"
+
+enum {
+    CHUNK_MIN = 4 * 1024,
+    CHUNK_MAX = 1024 * 1024,
+    NAME_PARTS_MAX = 8,
+    NAME_SIZE_MAX = 255,
+    OPEN_ATTEMPTS_MAX = 32
+};
+
+static int open_beneath(int dir_fd, const char *name, int flags, mode_t mode) {
+    bool creates = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE;
+    struct open_how how = {.flags = (uint64_t)(unsigned)flags,
+                           .mode = creates ? mode : 0,
+                           .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    return (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof how);
+}
+
+int file_open(int dir_fd, const char *name, int flags, mode_t mode, Error *err) {
+    flags |= O_CLOEXEC;
+    int fd = -1;
+    /* EAGAIN: a rename elsewhere raced with the walk, and the kernel could not tell that ".." stays inside.
+     */
+    for (int attempt = 0; attempt < OPEN_ATTEMPTS_MAX; attempt++) {
+        fd = dir_fd == AT_FDCWD ? openat(AT_FDCWD, name, flags, mode)
+                                : open_beneath(dir_fd, name, flags, mode);
+        if (fd >= 0 || (errno != EINTR && errno != EAGAIN)) {
+            break;
+        }
+    }
+    if (fd >= 0) {
+        return fd;
+    }
+    if (dir_fd != AT_FDCWD && (errno == ELOOP || errno == EXDEV)) {
+        error_set(err, ERROR_PERMISSION, "%s: a link or a way out of the directory is not followed", name);
+    } else {
+        error_set_errno(err, errno, "cannot open %s", name);
+    }
+    return -1;
+}
+
+int file_open_directory(int dir_fd, const char *name, Error *err) {
+    return file_open(dir_fd, name, O_RDONLY | O_DIRECTORY, 0, err);
+}
+
+/* The most to ask for at once: what a regular file says it still has, within bounds. Files of /proc and /sys
+ * say nothing or something else, so this is a hint and never a limit. */
+static size_t chunk_for(int fd) {
+    struct stat status;
+    if (fstat(fd, &status) != 0 || status.st_size < CHUNK_MIN) {
+        return CHUNK_MIN;
+    }
+    return status.st_size > CHUNK_MAX ? CHUNK_MAX : (size_t)status.st_size;
+}
+
+static bool read_all(int fd, const char *name, Buffer *buffer, Error *err) {
+    size_t chunk = chunk_for(fd);
+    for (;;) {
+        size_t left = buffer->max - buffer->size;
+        size_t room = left < chunk ? left : chunk;
+        uint8_t probe = 0;
+        if (room > 0 && !buffer_reserve(buffer, room)) {
+            return error_set(err, ERROR_MEMORY, "cannot read %s: out of memory", name);
+        }
+        ssize_t size = room > 0 ? read(fd, buffer->data + buffer->size, room) : read(fd, &probe, 1);
+        if (size < 0 && errno != EINTR) {
+            return error_set_errno(err, errno, "cannot read %s", name);
+        }
+        if (size > 0 && room == 0) {
+            return error_set(err, ERROR_LIMIT, "%s: larger than %zu bytes", name, buffer->max);
+        }
+        if (size == 0) {
+            return buffer_append_zeros(buffer, 0)
+                       ? true
+                       : error_set(err, ERROR_MEMORY, "cannot read %s: out of memory", name);
+        }
+        buffer->size += size > 0 ? (size_t)size : 0;
+    }
+}
+
+bool file_read_fd(int fd, const char *name, Buffer *buffer, Error *err) {
+    size_t before = buffer->size;
+    if (!read_all(fd, name, buffer, err)) {
+        buffer->size = before;
+        if (buffer->data != NULL) {
+            buffer->data[before] = 0;
+        }
+        return false;
+    }
+    return true;
+}
+
+bool file_read(int dir_fd, const char *name, Buffer *buffer, Error *err) {
+    /* Not to hang on a pipe that somebody put in the file's place. */
+    AUTO_CLOSE int fd = file_open(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
+    if (fd < 0) {
+        return false;
+    }
+    struct stat status;
+    if (fstat(fd, &status) != 0) {
+        return error_set_errno(err, errno, "cannot read %s", name);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        return error_set(err, ERROR_INPUT, "%s is not a regular file", name);
+    }
+    return file_read_fd(fd, name, buffer, err);
+}
+
+bool file_write_fd(int fd, const char *name, const void *data, size_t size, Error *err) {
+    const uint8_t *at = data;
+    while (size > 0) {
+        ssize_t done = write(fd, at, size);
+        if (done < 0 && errno == EINTR) {
+            continue;
+        }
+        if (done <= 0) {
+            return error_set_errno(err, done < 0 ? errno : EIO, "cannot write %s", name);
+        }
+        at += done;
+        size -= (size_t)done;
+    }
+    return true;
+}
+
+bool file_sync_directory(int dir_fd, const char *name, Error *err) {
+    AUTO_CLOSE int fd = file_open_directory(dir_fd, name, err);
+    if (fd < 0) {
+        return false;
+    }
+    return fsync(fd) == 0 ? true : error_set_errno(err, errno, "cannot sync directory %s", name);
+}
+
+static bool read_holder(int fd, uint64_t *ret_pid) {
+    char text[24] = "";
+    ssize_t size = pread(fd, text, sizeof text - 1, 0);
+    if (size <= 0) {
+        return false;
+    }
+    text[strcspn(text, "\n")] = 0;
+    return text_parse_u64(text, 1, INT_MAX, ret_pid);
+}
+
+int file_lock(int dir_fd, const char *name, Error *err) {
+    AUTO_CLOSE int fd = file_open(dir_fd, name, O_RDWR | O_CREAT, 0644, err);
+    if (fd < 0) {
+        return -1;
+    }
+    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | LOCK_NB)) != 0) {
+        uint64_t pid = 0;
+        if (errno != EWOULDBLOCK) {
+            error_set_errno(err, errno, "cannot lock %s", name);
+        } else if (read_holder(fd, &pid)) {
+            error_set(err, ERROR_CONFLICT, "%s is locked by process %ju", name, (uintmax_t)pid);
+        } else {
+            error_set(err, ERROR_CONFLICT, "%s is locked by another process", name);
+        }
+        return -1;
+    }
+    char pid[24];
+    int length = snprintf(pid, sizeof pid, "%d\n", (int)getpid());
+    if (ftruncate(fd, 0) != 0) {
+        error_set_errno(err, errno, "cannot write %s", name);
+        return -1;
+    }
+    if (!file_write_fd(fd, name, pid, (size_t)length, err)) {
+        return -1;
+    }
+    return TAKE_FD(fd);
+}
+
+bool file_name_is_safe(const char *path) {
+    static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-";
+    if (strnlen(path, NAME_SIZE_MAX + 1) > NAME_SIZE_MAX) {
+        return false;
+    }
+    for (int parts = 1; parts <= NAME_PARTS_MAX; parts++) {
+        size_t length = strspn(path, allowed);
+        bool is_dots = (length == 1 && path[0] == '.') || (length == 2 && path[0] == '.' && path[1] == '.');
+        if (length == 0 || is_dots) {
+            return false;
+        }
+        if (path[length] == 0) {
+            return true;
+        }
+        if (path[length] != '/') {
+            return false;
+        }
+        path += length + 1;
+    }
+    return false;
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bundles/base/log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bundles/base/clock.h"
+#include "bundles/base/text.h"
+
+enum { LINE_MAX_SIZE = 4096 };
+
+static struct {
+    const char *name; /* NULL until log_open: then the program's own */
+    LogLevel level;
+} state = {.level = LOG_LEVEL_INFO};
+
+static const struct {
+    LogLevel level;
+    const char *name;
+} levels[] = {{LOG_LEVEL_ERROR, "error"},
+              {LOG_LEVEL_WARNING, "warning"},
+              {LOG_LEVEL_INFO, "info"},
+              {LOG_LEVEL_DEBUG, "debug"}};
+
+static const char *level_name(LogLevel level) {
+    for (size_t at = 0; at < sizeof levels / sizeof *levels; at++) {
+        if (levels[at].level == level) {
+            return levels[at].name;
+        }
+    }
+    return "info";
+}
+
+void log_open(const char *name, LogLevel level) {
+    state.name = name;
+    state.level = level;
+}
+
+bool log_level_parse(const char *text, LogLevel *ret_level) {
+    for (size_t at = 0; at < sizeof levels / sizeof *levels; at++) {
+        if (strcmp(levels[at].name, text) == 0) {
+            *ret_level = levels[at].level;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* JOURNAL_STREAM is inherited by children whose standard error is something else: it names the journal's
+ * stream by device and inode, and only that one understands priorities. */
+static bool journal_listens(void) {
+    const char *stream = getenv("JOURNAL_STREAM");
+    struct stat status;
+    char own[48];
+    if (stream == NULL || fstat(STDERR_FILENO, &status) != 0) {
+        return false;
+    }
+    (void)snprintf(own, sizeof own, "%ju:%ju", (uintmax_t)status.st_dev, (uintmax_t)status.st_ino);
+    return strcmp(stream, own) == 0;
+}
+
+/* What snprintf wrote into size bytes. */
+static size_t written(int length, size_t size) {
+    if (length < 0) {
+        return 0;
+    }
+    return (size_t)length < size ? (size_t)length : size - 1;
+}
+
+static size_t format_head(char *line, size_t size, LogLevel level, const char *event) {
+    const char *name = state.name != NULL ? state.name : program_invocation_short_name;
+    if (journal_listens()) {
+        return written(snprintf(line, size, "<%d>%s: %s", (int)level, name, event), size);
+    }
+    char time[CLOCK_TIME_SIZE];
+    clock_format(clock_wall_s(), time);
+    return written(snprintf(line, size, "%s %s %s: %s", time, level_name(level), name, event), size);
+}
+
+void log_event(LogLevel level, const char *event, const char *format, ...) {
+    if (level > state.level) {
+        return;
+    }
+    int saved = errno;
+    char line[LINE_MAX_SIZE];
+    size_t room = sizeof line - 1;
+    size_t length = format_head(line, room, level, event);
+    if (format[0] != 0 && length + 2 < room) {
+        line[length++] = ' ';
+        va_list args;
+        va_start(args, format);
+        length += written(vsnprintf(line + length, room - length, format, args), room - length);
+        va_end(args);
+    }
+    for (size_t at = 0; at < length; at++) {
+        if ((unsigned char)line[at] < 0x20 || line[at] == 0x7f) {
+            line[at] = '?';
+        }
+    }
+    line[length] = '\n';
+    /* One write, so that lines of several processes do not mix; a log that cannot be written to must not
+     * stop the service. */
+    ssize_t ignored = write(STDERR_FILENO, line, length + 1);
+    (void)ignored;
+    errno = saved;
+}
+
+const char *log_quote(char *buffer, size_t size, const char *text) {
+    if (size < 3) {
+        (void)text_copy(buffer, size, "");
+        return buffer;
+    }
+    size_t at = 0;
+    buffer[at++] = '"';
+    for (; *text != 0; text++) {
+        bool escape = *text == '"' || *text == '\\';
+        if (at + (escape ? 2 : 1) > size - 2) {
+            break;
+        }
+        if (escape) {
+            buffer[at++] = '\\';
+        }
+        buffer[at++] = *text;
+    }
+    buffer[at++] = '"';
+    buffer[at] = 0;
+    return buffer;
+}

@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bundles/base/process.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/base/clock.h"
+
+enum { FDS_MAX = 16 };
+
+/* Everything posix_spawn wants to be told, and the descriptors held for the child. */
+typedef struct Plan {
+    posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    int held[FDS_MAX];
+    size_t held_count;
+} Plan;
+
+static int plan_init(Plan *plan) {
+    plan->held_count = 0;
+    int errnum = posix_spawn_file_actions_init(&plan->actions);
+    if (errnum != 0) {
+        return errnum;
+    }
+    errnum = posix_spawnattr_init(&plan->attributes);
+    if (errnum != 0) {
+        (void)posix_spawn_file_actions_destroy(&plan->actions);
+    }
+    return errnum;
+}
+
+static void plan_done(Plan *plan) {
+    for (size_t at = 0; at < plan->held_count; at++) {
+        (void)close(plan->held[at]);
+    }
+    (void)posix_spawnattr_destroy(&plan->attributes);
+    (void)posix_spawn_file_actions_destroy(&plan->actions);
+}
+
+/* Each source is copied above every target first: then no target overwrites a source that is still needed,
+ * and the final dup2 always changes the number, which is what clears O_CLOEXEC. */
+static int plan_fds(Plan *plan, const ProcessSpec *spec) {
+    int above = STDERR_FILENO;
+    for (size_t at = 0; at < spec->fds_count; at++) {
+        above = spec->fds[at].to > above ? spec->fds[at].to : above;
+    }
+    for (size_t at = 0; at < spec->fds_count; at++) {
+        int copy = fcntl(spec->fds[at].from, F_DUPFD_CLOEXEC, above + 1);
+        if (copy < 0) {
+            return errno;
+        }
+        plan->held[plan->held_count++] = copy;
+        int errnum = posix_spawn_file_actions_adddup2(&plan->actions, copy, spec->fds[at].to);
+        if (errnum != 0) {
+            return errnum;
+        }
+    }
+    return 0;
+}
+
+static int plan_attributes(Plan *plan, bool new_group) {
+    sigset_t none;
+    sigset_t all;
+    (void)sigemptyset(&none);
+    (void)sigfillset(&all);
+    int flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (new_group ? POSIX_SPAWN_SETPGROUP : 0);
+    int errnum = posix_spawnattr_setsigmask(&plan->attributes, &none);
+    errnum = errnum != 0 ? errnum : posix_spawnattr_setsigdefault(&plan->attributes, &all);
+    errnum = errnum != 0 ? errnum : posix_spawnattr_setpgroup(&plan->attributes, 0);
+    return errnum != 0 ? errnum : posix_spawnattr_setflags(&plan->attributes, (short)flags);
+}
+
+static int plan_run(Plan *plan, const ProcessSpec *spec, pid_t *ret_pid) {
+    int errnum = plan_attributes(plan, spec->new_group);
+    if (errnum == 0) {
+        errnum = plan_fds(plan, spec);
+    }
+    if (errnum != 0) {
+        return errnum;
+    }
+    char *const *environment = spec->environment != NULL ? (char *const *)spec->environment : environ;
+    return posix_spawn(ret_pid, spec->path, &plan->actions, &plan->attributes, (char *const *)spec->argv,
+                       environment);
+}
+
+bool process_start(const ProcessSpec *spec, pid_t *ret_pid, int *ret_pidfd, Error *err) {
+    assert(spec->fds_count <= FDS_MAX);
+    Plan plan;
+    int errnum = plan_init(&plan);
+    pid_t pid = -1;
+    if (errnum == 0) {
+        errnum = plan_run(&plan, spec, &pid);
+        plan_done(&plan);
+    }
+    if (errnum != 0) {
+        return error_set_errno(err, errnum, "cannot start %s", spec->path);
+    }
+    int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0) {
+        errnum = errno;
+        (void)kill(pid, SIGKILL);
+        (void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
+        return error_set_errno(err, errnum, "cannot watch %s (pidfd_open)", spec->path);
+    }
+    *ret_pid = pid;
+    *ret_pidfd = pidfd;
+    return true;
+}
+
+bool process_wait(int pidfd, int timeout_ms, ProcessExit *ret_exit, Error *err) {
+    uint64_t deadline = clock_monotonic_ms() + (uint64_t)(timeout_ms < 0 ? 0 : timeout_ms);
+    struct pollfd ended = {.fd = pidfd, .events = POLLIN};
+    int ready = 0;
+    do {
+        ready = poll(&ended, 1, timeout_ms < 0 ? -1 : clock_left_ms(deadline));
+    } while (ready < 0 && errno == EINTR);
+    if (ready < 0) {
+        return error_set_errno(err, errno, "cannot wait for a child process");
+    }
+    if (ready == 0) {
+        return error_set(err, ERROR_TIMEOUT, "the child process still runs after %d ms", timeout_ms);
+    }
+    siginfo_t info = {0};
+    if (TEMP_FAILURE_RETRY(waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED)) != 0) {
+        return error_set_errno(err, errno, "cannot collect a child process");
+    }
+    *ret_exit = (ProcessExit){.signalled = info.si_code != CLD_EXITED, .code = info.si_status};
+    return true;
+}
+
+const char *process_exit_format(char *buffer, size_t size, ProcessExit how) {
+    const char *name = how.signalled ? sigabbrev_np(how.code) : NULL;
+    if (name != NULL) {
+        (void)snprintf(buffer, size, "SIG%s", name);
+    } else {
+        (void)snprintf(buffer, size, "%s %d", how.signalled ? "signal" : "exit status", how.code);
+    }
+    return buffer;
+}
+
+bool process_signal(int pidfd, int signal_number, Error *err) {
+    if (pidfd_send_signal(pidfd, signal_number, NULL, 0) == 0) {
+        return true;
+    }
+    if (errno == ESRCH) {
+        return error_set(err, ERROR_NOT_FOUND, "the process has ended");
+    }
+    return error_set_errno(err, errno, "cannot send signal %d", signal_number);
+}
+
+char *process_own_directory(Error *err) {
+    AUTO_FREE char *path = calloc(1, PATH_MAX);
+    if (path == NULL) {
+        error_set(err, ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    if (readlink("/proc/self/exe", path, PATH_MAX - 1) < 0) {
+        error_set_errno(err, errno, "cannot find the program's own file (/proc/self/exe)");
+        return NULL;
+    }
+    char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        error_set(err, ERROR_SYSTEM, "/proc/self/exe is not a path: '%s'", path);
+        return NULL;
+    }
+    slash[slash == path ? 1 : 0] = 0;
+    return TAKE(path);
+}

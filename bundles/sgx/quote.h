@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Quote: reading a DCAP quote version 3 (ECDSA P-256) and checking what it says about itself.
+ *
+ * Layout: Intel SGX ECDSA QuoteLibReference, appendix A.4. A Quote is a view: it borrows the bytes it was
+ * parsed from, which may be followed by zeros (an answer of the quote daemon is padded to the buffer size).
+ * Whether the platform is trustworthy is not decided here but in bundles/dcap.
+ */
+#ifndef BUNDLES_SGX_QUOTE_H
+#define BUNDLES_SGX_QUOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bundles/base/bytes.h"
+#include "bundles/base/error.h"
+#include "bundles/sgx/report.h"
+
+enum {
+    QUOTE_HEADER_SIZE = 48,
+    QUOTE_SIGNED_SIZE = 432, /* header and report body: what the attestation key signs */
+    QUOTE_SIZE_MIN = 1020,
+    QUOTE_SIZE_MAX = 13346, /* with the longest certificate chain the quote library accepts */
+    QUOTE_CERTIFICATION_PCK_CHAIN = 5
+};
+
+typedef struct Quote {
+    uint16_t qe_isv_svn; /* of the QE that signed */
+    uint16_t pce_isv_svn;
+    const uint8_t *qe_id;      /* 16 bytes */
+    const SgxReportBody *body; /* the application's report body */
+    const uint8_t *signature;  /* 64: r, s big endian */
+    const uint8_t *public_key; /* 64: x, y big endian; the attestation key */
+    const SgxReportBody *qe_report;
+    const uint8_t *qe_report_signature; /* 64 */
+    Bytes auth_data;
+    uint16_t certification_type;
+    Bytes certification_data; /* type 5: PEM chain, perhaps with a NUL behind it */
+    size_t size;              /* without the zeros behind */
+} Quote;
+
+/* ERROR_INPUT if it is not a complete, well-formed SGX quote v3. */
+bool quote_parse(Bytes bytes, Quote *ret_quote, Error *err) __attribute__((warn_unused_result));
+
+/* Cheap checks without signatures: the application's report body is `report`'s and the QE report's report
+ * data binds the attestation key. ERROR_VERIFY. */
+bool quote_matches_report(const Quote *quote, const SgxReportBody *report, Error *err)
+    __attribute__((warn_unused_result));
+
+/* All signatures inside: attestation key over header and body, report data of the QE report, and the key of
+ * the first certificate of the chain (type 5) over the QE report. ERROR_VERIFY names the one that is bad. */
+bool quote_check_signatures(const Quote *quote, Error *err) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bundles/base/buffer.h"
+#include "bundles/base/cleanup.h"
+#include "bundles/base/clock.h"
+#include "bundles/base/file.h"
+#include "bundles/base/json.h"
+#include "bundles/bundle.h"
+#include "bundles/tool/repo.h"
+#include "bundles/tool/tool.h"
+#include "bundles/tuf/json.h"
+
+enum { CUSTOM_SIZE_MAX = 64 * 1024 };
+
+static const char add_help[] =
+    "usage: psw-bundle repo add DIR FILE... [--as PATH] [--role ROLE] [--custom JSON|@FILE]\n"
+    "\n"
+    "Copies files into DIR/public/targets and lists them in a draft of the role. Nodes see them after sign "
+    "and\n"
+    "publish. A path that is listed already gets the new file. For a bundle, its name, version and digest\n"
+    "are noted in the target's custom data.\n"
+    "\n"
+    "      --as PATH       the target's path (one FILE only); otherwise the file's name\n"
+    "  -r, --role ROLE     targets (default) or a delegated role\n"
+    "      --custom JSON   an object to add to the custom data, or @FILE with one\n"
+    "  -h, --help          this text\n";
+
+static const char remove_help[] =
+    "usage: psw-bundle repo remove DIR PATH... [--role ROLE]\n"
+    "\n"
+    "Takes targets out of a draft of the role. Their files stay, because nodes may\n"
+    "still be reading metadata that lists them.\n"
+    "\n"
+    "  -r, --role ROLE  targets (default) or a delegated role\n"
+    "  -h, --help       this text\n";
+
+static void bundle_closep(Bundle **bundle) {
+    bundle_close(*bundle);
+}
+
+static json_t *parse_custom(const char *text, Error *err) {
+    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(CUSTOM_SIZE_MAX);
+    if (text == NULL) {
+        return json_object();
+    }
+    if (text[0] == '@') {
+        return file_read(AT_FDCWD, text + 1, &bytes, err)
+                   ? tuf_json_parse(buffer_bytes(&bytes), text + 1, err)
+                   : NULL;
+    }
+    return tuf_json_parse((Bytes){(const uint8_t *)text, strlen(text)}, "--custom", err);
+}
+
+/* What the operator gave counts more than what the bundle says. */
+static bool describe_bundle(int fd, const char *path, json_t *custom, Error *err) {
+    char hex[DIGEST_HEX_SIZE];
+    CLEANUP(bundle_closep) Bundle *bundle = bundle_open(fd, path, NULL);
+    if (lseek(fd, 0, SEEK_SET) != 0) {
+        return error_set(err, ERROR_INPUT, "%s: not a regular file", path);
+    }
+    if (bundle == NULL) {
+        return true;
+    }
+    const Manifest *manifest = bundle_manifest(bundle);
+    digest_format(&manifest->digest, hex);
+    CLEANUP(json_freep)
+    json_t *facts =
+        json_pack("{s:s, s:s, s:s}", "name", manifest->name, "version", manifest->version, "bundle", hex);
+    if (manifest->simulated && !json_put(facts, "simulated", json_true())) {
+        return error_set(err, ERROR_MEMORY, "out of memory");
+    }
+    return (facts != NULL && json_object_update_missing(custom, facts) == 0) ||
+           error_set(err, ERROR_MEMORY, "out of memory");
+}
+
+static bool add_file(TufRepository *repository, const RepoOptions *options, const char *file, Error *err) {
+    const char *role = options->roles_count > 0 ? options->roles[0] : "targets";
+    const char *slash = strrchr(file, '/');
+    const char *path = options->as != NULL ? options->as : slash != NULL ? slash + 1 : file;
+    AUTO_CLOSE int fd = file_open(AT_FDCWD, file, O_RDONLY, 0, err);
+    CLEANUP(json_freep) json_t *custom = fd < 0 ? NULL : parse_custom(options->custom, err);
+    if (custom == NULL || !describe_bundle(fd, file, custom, err)) {
+        return false;
+    }
+    if (!tuf_repository_add_target(repository, role, path, fd, json_object_size(custom) > 0 ? custom : NULL,
+                                   err)) {
+        return error_wrap(err, "%s", file);
+    }
+    (void)printf("%s: target %s of role %s, in a draft\n", file, path, role);
+    return true;
+}
+
+int repo_add(int argc, char **argv) {
+    RepoOptions options;
+    int status;
+    Error err = ERROR_INIT;
+    if (!repo_options_parse(argc, argv, "ArC", add_help, &options, &status)) {
+        return status;
+    }
+    if (options.arguments_count == 0 || (options.as != NULL && options.arguments_count > 1) ||
+        options.roles_count > 1) {
+        return tool_misuse("repo add", "give files; with --as, one file; at most one --role");
+    }
+    CLEANUP(tuf_repository_closep)
+    TufRepository *repository = tuf_repository_open(options.directory, clock_wall_s(), &err);
+    if (repository == NULL) {
+        return tool_fail(&err);
+    }
+    for (size_t i = 0; i < options.arguments_count; i++) {
+        if (!add_file(repository, &options, options.arguments[i], &err)) {
+            return tool_fail(&err);
+        }
+    }
+    return tool_finish();
+}
+
+int repo_remove(int argc, char **argv) {
+    RepoOptions options;
+    int status;
+    Error err = ERROR_INIT;
+    if (!repo_options_parse(argc, argv, "r", remove_help, &options, &status)) {
+        return status;
+    }
+    if (options.arguments_count == 0 || options.roles_count > 1) {
+        return tool_misuse("repo remove", "give the paths of targets; at most one --role");
+    }
+    const char *role = options.roles_count > 0 ? options.roles[0] : "targets";
+    CLEANUP(tuf_repository_closep)
+    TufRepository *repository = tuf_repository_open(options.directory, clock_wall_s(), &err);
+    if (repository == NULL) {
+        return tool_fail(&err);
+    }
+    for (size_t i = 0; i < options.arguments_count; i++) {
+        if (!tuf_repository_remove_target(repository, role, options.arguments[i], &err)) {
+            return tool_fail(&err);
+        }
+    }
+    (void)printf("role %s: changed in a draft; sign and publish it\n", role);
+    return tool_finish();
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * TufRepository: the publisher's directory, from drafts to the static files that clients read.
+ *
+ *   repo.yaml          TufRepositoryConfig
+ *   keys/              private keys that may live here: the online ones
+ *   draft/ROLE.json    changes that are not published, with the signatures collected so far
+ *   public/metadata/   N.ROLE.json and timestamp.json      } what a web server serves
+ *   public/targets/    DIR/HASH.NAME                       }
+ *
+ * Invariant: public/ is a consistent repository at every moment. A numbered file never changes; files appear
+ * in the order in which nothing refers to what is not there yet, timestamp.json last. A draft that was
+ * changed has no signatures. Names keep to [A-Za-z0-9._+-], because servers and clients differ in encoding
+ * others.
+ */
+#ifndef BUNDLES_TUF_REPOSITORY_H
+#define BUNDLES_TUF_REPOSITORY_H
+
+#include "bundles/tuf/author.h"
+#include "bundles/tuf/repository_config.h"
+#include "bundles/tuf/signer.h"
+
+typedef struct TufRepository TufRepository;
+
+/* Makes the directories, repo.yaml and empty drafts of root and targets. ERROR_CONFLICT when it is there. */
+bool tuf_repository_create(const char *path, int64_t now, Error *err) __attribute__((warn_unused_result));
+
+/* Locks it: ERROR_CONFLICT while another process has it. `now` is used for every expiry. */
+TufRepository *tuf_repository_open(const char *path, int64_t now, Error *err)
+    __attribute__((warn_unused_result));
+void tuf_repository_close(TufRepository *repository);
+
+static inline void tuf_repository_closep(TufRepository **repository) {
+    tuf_repository_close(*repository);
+}
+
+const TufRepositoryConfig *tuf_repository_config(const TufRepository *repository);
+const char *tuf_repository_path(const TufRepository *repository);
+int tuf_repository_metadata_fd(const TufRepository *repository); /* public/metadata; borrowed */
+int tuf_repository_targets_fd(const TufRepository *repository);  /* public/targets; borrowed */
+
+/* Documents, the caller's. The draft of a role, or what is published; false with ERROR_NOT_FOUND: neither. */
+json_t *tuf_repository_draft(TufRepository *repository, const char *role, Error *err);
+json_t *tuf_repository_published(TufRepository *repository, const char *role, Error *err);
+json_t *tuf_repository_newest(TufRepository *repository, const char *role,
+                              Error *err); /* draft, else published */
+
+/* The newest as a new draft: next version, fresh expiry, no signatures. Not stored yet. */
+json_t *tuf_repository_edit(TufRepository *repository, const char *role, Error *err);
+bool tuf_repository_save_draft(TufRepository *repository, const char *role, const json_t *document,
+                               Error *err) __attribute__((warn_unused_result));
+/* Puts a document into public/metadata, whatever it says. */
+bool tuf_repository_write(TufRepository *repository, const char *role, const json_t *document, Error *err)
+    __attribute__((warn_unused_result));
+bool tuf_repository_drop_draft(TufRepository *repository, const char *role, Error *err)
+    __attribute__((warn_unused_result));
+
+/* Highest published version of a role, 0: none. */
+bool tuf_repository_version(TufRepository *repository, const char *role, int64_t *ret_version, Error *err)
+    __attribute__((warn_unused_result));
+
+/* Names of root, targets and all roles that targets delegates to, directly or not, in that order: a JSON
+ * array, the caller's. `drafts`: as the drafts have it. */
+json_t *tuf_repository_roles(TufRepository *repository, bool drafts, Error *err);
+
+/* The role that delegates to `role` ("root" for the four). The caller frees; NULL with ERROR_NOT_FOUND. */
+char *tuf_repository_delegator(TufRepository *repository, const char *role, bool drafts, Error *err);
+
+/* Within a delegator's document: its `keys` and the object with `keyids` and `threshold`. Borrowed. */
+bool tuf_repository_role_object(const json_t *delegator, const char *role, json_t **ret_keys,
+                                json_t **ret_role, Error *err) __attribute__((warn_unused_result));
+
+int64_t tuf_repository_now(const TufRepository *repository);
+/* When metadata that is made now expires. */
+int64_t tuf_repository_expiry(const TufRepository *repository, TufType type);
+TufType tuf_repository_type(const char *role);
+
+/* ---- changes (repository_edit.c): each makes or changes a draft ---- */
+
+/* threshold 0: as it is. */
+bool tuf_repository_add_keys(TufRepository *repository, const char *role, TufSigner *const *signers,
+                             size_t count, int64_t threshold, Error *err) __attribute__((warn_unused_result));
+bool tuf_repository_remove_key(TufRepository *repository, const char *role, const char *keyid, Error *err)
+    __attribute__((warn_unused_result));
+
+/* Copies the file that `fd` reads into public/targets and lists it; `custom` (borrowed) may be NULL. */
+bool tuf_repository_add_target(TufRepository *repository, const char *role, const char *path, int fd,
+                               json_t *custom, Error *err) __attribute__((warn_unused_result));
+bool tuf_repository_remove_target(TufRepository *repository, const char *role, const char *path, Error *err)
+    __attribute__((warn_unused_result));
+
+typedef struct TufRepositoryDelegation {
+    const char *from; /* "targets" or a delegated role */
+    const char *name;
+    bool terminating;
+    const char *const *paths; /* patterns; or */
+    const char *const *hash_prefixes;
+    size_t paths_count, hash_prefixes_count;
+    int64_t threshold;
+} TufRepositoryDelegation;
+
+/* A new delegation, or another form of an existing one (its keys stay). A role that is new gets an empty
+ * draft. */
+bool tuf_repository_delegate(TufRepository *repository, const TufRepositoryDelegation *delegation,
+                             TufSigner *const *signers, size_t count, Error *err)
+    __attribute__((warn_unused_result));
+
+/* ---- publishing (repository_publish.c) ---- */
+
+/* Signs a draft with those of the signers that it needs; `ret_signed` counts them. */
+bool tuf_repository_sign(TufRepository *repository, const char *role, TufSigner *const *signers, size_t count,
+                         size_t *ret_signed, Error *err) __attribute__((warn_unused_result));
+
+/* Publishes all drafts, a new snapshot where one is needed, and a new timestamp. Nothing is written unless
+ * every threshold is met. */
+bool tuf_repository_publish(TufRepository *repository, TufSigner *const *signers, size_t count, Error *err)
+    __attribute__((warn_unused_result));
+
+/* Publishes anew, with a later expiry, every role that expires within `within` seconds (-1: half its
+ * lifetime) and for which the signers suffice; drafts are left alone. `ret_renewed` and `ret_short` (arrays
+ * of names, the caller's) say which were renewed and which lack signers. */
+bool tuf_repository_renew(TufRepository *repository, int64_t within, TufSigner *const *signers, size_t count,
+                          json_t **ret_renewed, json_t **ret_short, Error *err)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,462 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/base/clock.h"
+#include "bundles/base/file.h"
+#include "bundles/tuf/json.h"
+#include "bundles/tuf/limits.h"
+#include "bundles/tuf/repository.h"
+
+enum { NAME_SIZE = TUF_NAME_ENCODED_MAX + 48 };
+
+/* What is about to be published: role -> document, over what is published already. */
+typedef struct Edition {
+    TufRepository *repository;
+    TufSigner *const *signers;
+    size_t signers_count;
+    json_t *documents;
+} Edition;
+
+static bool out_of_memory(Error *err) {
+    return error_set(err, ERROR_MEMORY, "out of memory");
+}
+
+/* The document that counts once the edition is out; the caller's. */
+static json_t *edition_document(const Edition *edition, const char *role, Error *err) {
+    json_t *document = json_object_get(edition->documents, role);
+    return document != NULL ? json_incref(document)
+                            : tuf_repository_published(edition->repository, role, err);
+}
+
+static TufMetadata *parse(const json_t *document, const char *role, Buffer *bytes, Error *err) {
+    buffer_clear(bytes);
+    if (!tuf_author_format(document, bytes)) {
+        error_set(err, ERROR_LIMIT, "role %s: its metadata is too large", role);
+        return NULL;
+    }
+    return tuf_metadata_parse(buffer_bytes(bytes), role, tuf_repository_type(role), err);
+}
+
+/* The role as its delegator defines it in the edition; borrows from `ret_delegator`. */
+static bool find_role(const Edition *edition, const char *role, json_t **ret_delegator, TufRole *ret_role,
+                      TufKeyring *ret_keyring, Error *err) {
+    json_t *keys, *object;
+    AUTO_FREE char *name = NULL;
+    json_t *staged;
+    const char *delegating;
+    /* a delegation that is published together with its role is in the edition, not in public/ */
+    json_object_foreach(edition->documents, delegating, staged) {
+        Error ignored = ERROR_INIT;
+        if (name == NULL && strcmp(delegating, "snapshot") != 0 && strcmp(delegating, "timestamp") != 0 &&
+            tuf_repository_role_object(staged, role, &keys, &object, &ignored)) {
+            name = strdup(delegating);
+        }
+    }
+    if (name == NULL) {
+        name = tuf_repository_delegator(edition->repository, role, false, err);
+    }
+    CLEANUP(json_freep) json_t *delegator = name == NULL ? NULL : edition_document(edition, name, err);
+    if (delegator == NULL || !tuf_repository_role_object(delegator, role, &keys, &object, err) ||
+        !tuf_keyring_parse(keys, "keys", ret_keyring, err)) {
+        return false;
+    }
+    if (!tuf_role_parse(object, role, "role", ret_role, err)) {
+        tuf_keyring_done(ret_keyring);
+        return false;
+    }
+    *ret_delegator = TAKE(delegator);
+    return true;
+}
+
+static bool verify(const Edition *edition, const char *role, const TufMetadata *metadata, Error *err) {
+    CLEANUP(json_freep) json_t *delegator = NULL;
+    CLEANUP(tuf_role_done) TufRole parsed = {0};
+    CLEANUP(tuf_keyring_done) TufKeyring keyring = {0};
+    Error inner = ERROR_INIT;
+    if (!find_role(edition, role, &delegator, &parsed, &keyring, err)) {
+        return false;
+    }
+    if (!tuf_metadata_verify(metadata, &parsed, &keyring, &inner)) {
+        return error_set(err, inner.kind, "role %s: %s (psw-bundle repo sign)", role, inner.text);
+    }
+    return true;
+}
+
+/* A root must also satisfy the one before it. */
+static bool verify_rotation(const Edition *edition, const TufMetadata *root, Error *err) {
+    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(JSON_SIZE_MAX);
+    Error inner = ERROR_INIT;
+    CLEANUP(json_freep) json_t *document = tuf_repository_published(edition->repository, "root", &inner);
+    if (document == NULL) {
+        return inner.kind == ERROR_NOT_FOUND || error_set(err, inner.kind, "%s", inner.text);
+    }
+    CLEANUP(tuf_metadata_freep) TufMetadata *before = parse(document, "root", &bytes, err);
+    if (before == NULL) {
+        return false;
+    }
+    if (!tuf_metadata_verify(root, &before->roles[TUF_TYPE_ROOT], &before->keyring, &inner)) {
+        return error_set(err, inner.kind,
+                         "role root: as root version %" PRId64 " demands: %s (psw-bundle repo sign)",
+                         before->version, inner.text);
+    }
+    return true;
+}
+
+/* A publication that was interrupted has written some of its files: the same bytes may be published again. */
+static bool is_written_already(const Edition *edition, const char *role, Buffer *bytes) {
+    CLEANUP(buffer_done) Buffer other = BUFFER_INIT(JSON_SIZE_MAX);
+    CLEANUP(json_freep) json_t *published = tuf_repository_published(edition->repository, role, NULL);
+    return published != NULL && tuf_author_format(published, &other) &&
+           bytes_equal(buffer_bytes(bytes), buffer_bytes(&other));
+}
+
+static bool check_next(const Edition *edition, const char *role, const TufMetadata *metadata, Buffer *bytes,
+                       Error *err) {
+    int64_t version = 0;
+    char expires[CLOCK_TIME_SIZE];
+    clock_format(metadata->expires, expires);
+    if (!tuf_repository_version(edition->repository, role, &version, err)) {
+        return false;
+    }
+    if (metadata->version != version + 1 && !is_written_already(edition, role, bytes)) {
+        return error_set(err, ERROR_CONFLICT,
+                         "role %s: the draft is version %" PRId64 ", %" PRId64 " comes next: change it anew",
+                         role, metadata->version, version + 1);
+    }
+    return metadata->expires > tuf_repository_now(edition->repository) ||
+           error_set(err, ERROR_VERIFY, "role %s: the draft expired at %s: change it anew and sign it", role,
+                     expires);
+}
+
+static bool check_document(const Edition *edition, const char *role, Error *err) {
+    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(JSON_SIZE_MAX);
+    CLEANUP(tuf_metadata_freep)
+    TufMetadata *metadata = parse(json_object_get(edition->documents, role), role, &bytes, err);
+    return metadata != NULL && check_next(edition, role, metadata, &bytes, err) &&
+           verify(edition, role, metadata, err) &&
+           (metadata->type != TUF_TYPE_ROOT || verify_rotation(edition, metadata, err));
+}
+
+static bool names_key(const json_t *role, const char *keyid) {
+    const json_t *keyids = json_object_get(role, "keyids");
+    for (size_t i = 0; i < json_array_size(keyids); i++) {
+        if (strcmp(json_string_value(json_array_get(keyids, i)), keyid) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Signs with those of the signers that the role names: root as it will be and as it is published. */
+static bool sign_document(TufRepository *repository, const json_t *delegator, const char *role,
+                          json_t *document, TufSigner *const *signers, size_t count, size_t *signed_count,
+                          Error *err) {
+    json_t *keys, *object, *former = NULL;
+    CLEANUP(json_freep) json_t *before = NULL;
+    if (!tuf_repository_role_object(delegator, role, &keys, &object, err)) {
+        return false;
+    }
+    if (strcmp(role, "root") == 0) {
+        Error inner = ERROR_INIT;
+        before = tuf_repository_published(repository, "root", &inner);
+        if (before == NULL && inner.kind != ERROR_NOT_FOUND) {
+            return error_set(err, inner.kind, "%s", inner.text);
+        }
+        if (before != NULL && !tuf_repository_role_object(before, role, &keys, &former, err)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *keyid = tuf_signer_keyid(signers[i]);
+        if (!names_key(object, keyid) && !names_key(former, keyid)) {
+            continue;
+        }
+        if (!tuf_author_sign(document, signers[i], err)) {
+            return false;
+        }
+        (*signed_count)++;
+    }
+    return true;
+}
+
+bool tuf_repository_sign(TufRepository *repository, const char *role, TufSigner *const *signers, size_t count,
+                         size_t *ret_signed, Error *err) {
+    size_t signed_count = 0;
+    CLEANUP(json_freep) json_t *document = tuf_repository_draft(repository, role, err);
+    AUTO_FREE char *name = document == NULL ? NULL : tuf_repository_delegator(repository, role, true, err);
+    CLEANUP(json_freep)
+    json_t *delegator = name == NULL ? NULL : tuf_repository_newest(repository, name, err);
+    if (delegator == NULL ||
+        !sign_document(repository, delegator, role, document, signers, count, &signed_count, err)) {
+        return false;
+    }
+    *ret_signed = signed_count;
+    return signed_count == 0 || tuf_repository_save_draft(repository, role, document, err);
+}
+
+/* Makes and signs a snapshot or timestamp of the edition. */
+static bool add_online(const Edition *edition, const char *role, json_t *meta, Error *err) {
+    int64_t version = 0;
+    size_t signed_count = 0;
+    TufType type = tuf_repository_type(role);
+    CLEANUP(json_freep) json_t *owned_meta = meta;
+    if (meta == NULL || !tuf_repository_version(edition->repository, role, &version, err)) {
+        return meta == NULL ? out_of_memory(err) : false;
+    }
+    CLEANUP(json_freep)
+    json_t *document = tuf_author_new(type, version + 1, tuf_repository_expiry(edition->repository, type));
+    CLEANUP(json_freep) json_t *root = edition_document(edition, "root", err);
+    if (root == NULL) {
+        return false;
+    }
+    if (document == NULL || json_object_set(tuf_author_body(document), "meta", meta) != 0) {
+        return out_of_memory(err);
+    }
+    return sign_document(edition->repository, root, role, document, edition->signers, edition->signers_count,
+                         &signed_count, err) &&
+           (json_object_set(edition->documents, role, document) == 0 || out_of_memory(err));
+}
+
+static bool list_document(const Edition *edition, json_t *meta, const char *role, Error *err) {
+    char file[NAME_SIZE];
+    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(JSON_SIZE_MAX);
+    json_t *document = json_object_get(edition->documents, role);
+    (void)snprintf(file, sizeof file, "%s.json", role);
+    return (tuf_author_format(document, &bytes) &&
+            json_put(meta, file, tuf_author_file_info(tuf_author_version(document), buffer_bytes(&bytes)))) ||
+           out_of_memory(err);
+}
+
+/* What the published snapshot lists, and the edition's targets roles over it: no role is ever dropped. */
+static json_t *snapshot_meta(const Edition *edition, Error *err) {
+    Error inner = ERROR_INIT;
+    CLEANUP(json_freep) json_t *before = tuf_repository_published(edition->repository, "snapshot", &inner);
+    if (before == NULL && inner.kind != ERROR_NOT_FOUND) {
+        error_set(err, inner.kind, "%s", inner.text);
+        return NULL;
+    }
+    CLEANUP(json_freep)
+    json_t *meta =
+        before != NULL ? json_deep_copy(json_object_get(tuf_author_body(before), "meta")) : json_object();
+    const char *role;
+    json_t *document;
+    json_object_foreach(edition->documents, role, document) {
+        if (tuf_repository_type(role) == TUF_TYPE_TARGETS && !list_document(edition, meta, role, err)) {
+            return NULL;
+        }
+    }
+    if (json_object_get(meta, "targets.json") == NULL) {
+        error_set(err, ERROR_NOT_FOUND, "role targets: neither published nor a draft");
+        return NULL;
+    }
+    return TAKE(meta);
+}
+
+/* Whether the published snapshot does no longer do. */
+static bool snapshot_is_due(const Edition *edition, bool *ret_due, Error *err) {
+    const char *role;
+    json_t *document;
+    json_object_foreach(edition->documents, role, document) {
+        if (tuf_repository_type(role) == TUF_TYPE_TARGETS) {
+            *ret_due = true;
+            return true;
+        }
+    }
+    Error inner = ERROR_INIT;
+    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(JSON_SIZE_MAX);
+    CLEANUP(json_freep) json_t *before = tuf_repository_published(edition->repository, "snapshot", &inner);
+    if (before == NULL) {
+        *ret_due = true;
+        return inner.kind == ERROR_NOT_FOUND || error_set(err, inner.kind, "%s", inner.text);
+    }
+    CLEANUP(tuf_metadata_freep) TufMetadata *metadata = parse(before, "snapshot", &bytes, err);
+    if (metadata == NULL) {
+        return false;
+    }
+    *ret_due = !verify(edition, "snapshot", metadata, NULL); /* its keys were changed in root */
+    return true;
+}
+
+static json_t *timestamp_meta(const Edition *edition, Error *err) {
+    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(JSON_SIZE_MAX);
+    CLEANUP(json_freep) json_t *snapshot = edition_document(edition, "snapshot", err);
+    if (snapshot == NULL) {
+        return NULL;
+    }
+    CLEANUP(json_freep) json_t *meta = json_object();
+    if (!tuf_author_format(snapshot, &bytes) ||
+        !json_put(meta, "snapshot.json",
+                  tuf_author_file_info(tuf_author_version(snapshot), buffer_bytes(&bytes)))) {
+        out_of_memory(err);
+        return NULL;
+    }
+    return TAKE(meta);
+}
+
+static bool write_document(const Edition *edition, const char *role, Error *err) {
+    const json_t *document = json_object_get(edition->documents, role);
+    return document == NULL || tuf_repository_write(edition->repository, role, document, err);
+}
+
+/* Nothing refers to what is not there yet: delegated roles, targets, snapshot, root, and timestamp last. Root
+ * and timestamp are next to each other, because a new root may change the timestamp's keys. */
+static bool write_all(const Edition *edition, Error *err) {
+    static const char *const last[] = {"targets", "snapshot", "root", "timestamp"};
+    const char *role;
+    json_t *document;
+    json_object_foreach(edition->documents, role, document) {
+        if (tuf_repository_type(role) == TUF_TYPE_TARGETS && strcmp(role, "targets") != 0 &&
+            !write_document(edition, role, err)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < sizeof last / sizeof *last; i++) {
+        if (!write_document(edition, last[i], err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Everything is checked before anything is written. */
+static bool edition_publish(const Edition *edition, bool force_snapshot, Error *err) {
+    const char *role;
+    json_t *document;
+    bool due = false;
+    json_object_foreach(edition->documents, role, document) {
+        if (!check_document(edition, role, err)) {
+            return false;
+        }
+    }
+    if (!snapshot_is_due(edition, &due, err)) {
+        return false;
+    }
+    if (due || force_snapshot) {
+        json_t *meta = snapshot_meta(edition, err);
+        if (meta == NULL || !add_online(edition, "snapshot", meta, err) ||
+            !check_document(edition, "snapshot", err)) {
+            return false;
+        }
+    }
+    json_t *meta = timestamp_meta(edition, err);
+    return meta != NULL && add_online(edition, "timestamp", meta, err) &&
+           check_document(edition, "timestamp", err) && write_all(edition, err);
+}
+
+bool tuf_repository_publish(TufRepository *repository, TufSigner *const *signers, size_t count, Error *err) {
+    CLEANUP(json_freep) json_t *roles = tuf_repository_roles(repository, true, err);
+    CLEANUP(json_freep) json_t *drafts = json_object();
+    Edition edition = {
+        .repository = repository, .signers = signers, .signers_count = count, .documents = drafts};
+    if (roles == NULL || drafts == NULL) {
+        return roles == NULL ? false : out_of_memory(err);
+    }
+    for (size_t i = 0; i < json_array_size(roles); i++) {
+        const char *role = json_string_value(json_array_get(roles, i));
+        Error inner = ERROR_INIT;
+        json_t *draft = tuf_repository_draft(repository, role, &inner);
+        if (draft == NULL && inner.kind != ERROR_NOT_FOUND) {
+            return error_set(err, inner.kind, "%s", inner.text);
+        }
+        if (draft != NULL && !json_put(drafts, role, draft)) {
+            return out_of_memory(err);
+        }
+    }
+    if (!edition_publish(&edition, false, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < json_array_size(roles); i++) {
+        if (!tuf_repository_drop_draft(repository, json_string_value(json_array_get(roles, i)), err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_due(const TufRepository *repository, const json_t *document, TufType type, int64_t within) {
+    int64_t lifetime = tuf_repository_config(repository)->lifetime[type];
+    int64_t now = tuf_repository_now(repository);
+    int64_t expires = 0;
+    const char *text = json_string_value(json_object_get(tuf_author_body(document), "expires"));
+    return text == NULL || !clock_parse(text, &expires) ||
+           expires - now <= (within < 0 ? lifetime / 2 : within);
+}
+
+/* Takes a due role into the edition when the signers suffice, else notes it. */
+static bool renew_role(const Edition *edition, const char *role, int64_t within, json_t *renewed,
+                       json_t *lacking, Error *err) {
+    TufRepository *repository = edition->repository;
+    TufType type = tuf_repository_type(role);
+    size_t signed_count = 0;
+    CLEANUP(json_freep) json_t *document = tuf_repository_published(repository, role, err);
+    if (document == NULL || !is_due(repository, document, type, within)) {
+        return document != NULL;
+    }
+    AUTO_FREE char *name = tuf_repository_delegator(repository, role, false, err);
+    CLEANUP(json_freep)
+    json_t *delegator = name == NULL ? NULL : tuf_repository_published(repository, name, err);
+    if (delegator == NULL) {
+        return false;
+    }
+    if (!tuf_author_revise(document, tuf_author_version(document) + 1,
+                           tuf_repository_expiry(repository, type)) ||
+        json_object_set(edition->documents, role, document) != 0) {
+        return out_of_memory(err);
+    }
+    bool suffices = sign_document(repository, delegator, role, document, edition->signers,
+                                  edition->signers_count, &signed_count, err) &&
+                    check_document(edition, role, NULL);
+    if (!suffices) {
+        (void)json_object_del(edition->documents, role);
+    }
+    return json_array_append_new(suffices ? renewed : lacking, json_string(role)) == 0 || out_of_memory(err);
+}
+
+static bool renew_online(const Edition *edition, int64_t within, json_t *renewed, Error *err) {
+    CLEANUP(json_freep) json_t *snapshot = tuf_repository_published(edition->repository, "snapshot", err);
+    CLEANUP(json_freep) json_t *timestamp = tuf_repository_published(edition->repository, "timestamp", err);
+    if (snapshot == NULL || timestamp == NULL) {
+        return false;
+    }
+    bool due = is_due(edition->repository, snapshot, TUF_TYPE_SNAPSHOT, within);
+    if (!due && json_object_size(edition->documents) == 0 &&
+        !is_due(edition->repository, timestamp, TUF_TYPE_TIMESTAMP, within)) {
+        return true;
+    }
+    if (!edition_publish(edition, due, err)) {
+        return false;
+    }
+    bool has_snapshot = json_object_get(edition->documents, "snapshot") != NULL;
+    return ((!has_snapshot || json_array_append_new(renewed, json_string("snapshot")) == 0) &&
+            json_array_append_new(renewed, json_string("timestamp")) == 0) ||
+           out_of_memory(err);
+}
+
+bool tuf_repository_renew(TufRepository *repository, int64_t within, TufSigner *const *signers, size_t count,
+                          json_t **ret_renewed, json_t **ret_short, Error *err) {
+    CLEANUP(json_freep) json_t *roles = tuf_repository_roles(repository, false, err);
+    CLEANUP(json_freep) json_t *renewed = json_array();
+    CLEANUP(json_freep) json_t *lacking = json_array();
+    CLEANUP(json_freep) json_t *documents = json_object();
+    Edition edition = {
+        .repository = repository, .signers = signers, .signers_count = count, .documents = documents};
+    if (roles == NULL || renewed == NULL || lacking == NULL || documents == NULL) {
+        return roles == NULL ? false : out_of_memory(err);
+    }
+    for (size_t i = 0; i < json_array_size(roles); i++) {
+        if (!renew_role(&edition, json_string_value(json_array_get(roles, i)), within, renewed, lacking,
+                        err)) {
+            return false;
+        }
+    }
+    if (!renew_online(&edition, within, renewed, err)) {
+        return false;
+    }
+    *ret_renewed = TAKE(renewed);
+    *ret_short = TAKE(lacking);
+    return true;
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Ctl: what pswctl's subcommands share: their options, the connection, and how they speak.
+ *
+ * A subcommand prints what was asked for on standard output, as text for people or with --json as one JSON
+ * value, and everything else on standard error. Its exit status is that of the error's kind
+ * (docs/operating.md).
+ */
+#ifndef MANAGER_CTL_CTL_H
+#define MANAGER_CTL_CTL_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "bundles/base/error.h"
+#include "manager/ctl/client.h"
+
+enum { CTL_DOWNGRADES_MAX = 8 };
+
+typedef struct Ctl {
+    const char *api;    /* --api: path of the socket */
+    const char *config; /* --config */
+    bool json;
+    bool no_wait;
+    bool stage;                                 /* fetch */
+    const char *sha256;                         /* fetch */
+    const char *soak;                           /* swap, rollback */
+    const char *downgrades[CTL_DOWNGRADES_MAX]; /* swap: --allow-downgrade */
+    size_t downgrades_count;
+    const char *count;   /* journal */
+    bool remote;         /* list */
+    bool stage_only;     /* update */
+    const char *to;      /* update */
+    const char *from;    /* update */
+    const char *operand; /* the one argument that is no option; NULL: none */
+    CtlClient *client;
+} Ctl;
+
+/* 0 or an exit status; the error's sentence is printed by main. */
+typedef bool (*CtlCommandFn)(Ctl *ctl, Error *err);
+
+bool ctl_status(Ctl *ctl, Error *err);
+bool ctl_list(Ctl *ctl, Error *err);
+bool ctl_fetch(Ctl *ctl, Error *err);
+bool ctl_stage(Ctl *ctl, Error *err);
+bool ctl_test(Ctl *ctl, Error *err);
+bool ctl_diff(Ctl *ctl, Error *err);
+bool ctl_swap(Ctl *ctl, Error *err);
+bool ctl_commit(Ctl *ctl, Error *err);
+bool ctl_rollback(Ctl *ctl, Error *err);
+bool ctl_remove(Ctl *ctl, Error *err);
+bool ctl_journal(Ctl *ctl, Error *err);
+bool ctl_check_update(Ctl *ctl, Error *err);
+bool ctl_update(Ctl *ctl, Error *err);
+bool ctl_explain(Ctl *ctl, Error *err);
+bool ctl_list_remote(Ctl *ctl, Error *err); /* list --remote */
+
+/* The part of `status` about updates. */
+void ctl_print_updates(const json_t *updates);
+
+/* Put --soak and --allow-downgrade into a request's body. */
+bool ctl_add_soak(const Ctl *ctl, json_t *body);
+bool ctl_add_downgrades(const Ctl *ctl, json_t *body);
+
+/* Prints a value as JSON. */
+bool ctl_print_json(const json_t *value, Error *err);
+
+/* Follows an operation to its end unless --no-wait: progress on standard error, the outcome on standard
+ * output. A failed operation fails with its own kind and sentence. Takes the reference. */
+bool ctl_follow(Ctl *ctl, json_t *operation, Error *err);
+/* Its two halves: waits for the end and gives the operation as it is then; and says what came of it. */
+json_t *ctl_await(Ctl *ctl, json_t *operation, Error *err);
+bool ctl_report(Ctl *ctl, const json_t *operation, Error *err);
+
+/* Draws or clears a progress bar on a terminal; nothing elsewhere. */
+void ctl_draw_progress(const char *step, uint64_t done, uint64_t total);
+void ctl_clear_progress(void);
+
+/* Borrowed; "" or 0 where a member is missing. */
+const char *ctl_text(const json_t *object, const char *key);
+long long ctl_number(const json_t *object, const char *key);
+
+#endif

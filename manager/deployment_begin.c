@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Beginning what operators ask for: swap, rollback, commit.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "bundles/base/clock.h"
+#include "bundles/base/log.h"
+#include "bundles/base/text.h"
+#include "bundles/gate.h"
+#include "manager/deployment_parts.h"
+
+bool deployment_is_busy(const Deployment *deployment, Error *err) {
+    const JournalSwap *swap = &deployment->journal->swap;
+    if (deployment->test != NULL) {
+        error_set(err, ERROR_CONFLICT, "operation %llu tests %s: try again when it has ended",
+                  (unsigned long long)deployment->test->id, deployment->test->what);
+        return true;
+    }
+    if (swap->state == SWAP_IDLE) {
+        return false;
+    }
+    error_set(
+        err, ERROR_CONFLICT, "operation %llu is %s: %s", (unsigned long long)swap->operation,
+        swap_state_name(swap->state),
+        swap->state == SWAP_SOAKING
+            ? "wait for the end of its soak, end it with 'pswctl commit', or undo it with 'pswctl rollback'"
+            : "try again when it has ended");
+    return true;
+}
+
+CLEANUP_DEFINE(Manifest, manifest_free)
+
+static void on_verified(Deployment *deployment, const Error *failure) {
+    StoreEntry next = {0}, serving = {0};
+    Error err = ERROR_INIT, ignored = ERROR_INIT;
+    const Journal *journal = deployment->journal;
+    SwapEvent event = SWAP_EVENT_VERIFIED;
+    if (failure != NULL) {
+        (void)deployment_swap_event(deployment, SWAP_EVENT_REFUSED, failure);
+        return;
+    }
+    if (!store_find(deployment->store, journal->swap.next.digest, &next, &err)) {
+        (void)deployment_swap_event(deployment, SWAP_EVENT_REFUSED, &err);
+        return;
+    }
+    uint64_t serving_kib = 0;
+    if (deployment_serving(deployment) != NULL &&
+        store_find(deployment->store, journal->serving.digest, &serving, &ignored)) {
+        serving_kib = serving.manifest->epc_kib;
+        store_entry_done(&serving);
+    }
+    if (!requirements_fit(serving_kib, next.manifest->epc_kib, deployment->host.epc_kib)) {
+        event = deployment->config->epc_sequential ? SWAP_EVENT_VERIFIED_TIGHT : SWAP_EVENT_REFUSED;
+        error_set(&err, ERROR_NO_SPACE,
+                  "two sets of enclaves need %llu KiB of EPC, there are %llu: allow 'swap.epc: sequential' "
+                  "(clients "
+                  "wait while the enclaves are exchanged), or use a node with more",
+                  (unsigned long long)(serving_kib + next.manifest->epc_kib),
+                  (unsigned long long)deployment->host.epc_kib);
+    }
+    store_entry_done(&next);
+    (void)deployment_swap_event(deployment, event, event == SWAP_EVENT_REFUSED ? &err : NULL);
+}
+
+/* The manifest of what serves; NULL: nothing does, or it is not in the store any more. */
+static Manifest *serving_manifest(const Deployment *deployment) {
+    StoreEntry entry = {0};
+    Error ignored = ERROR_INIT;
+    const char *digest = deployment->journal->serving.digest;
+    if (digest[0] == '\0' || !store_find(deployment->store, digest, &entry, &ignored)) {
+        return NULL;
+    }
+    Manifest *manifest = TAKE(entry.manifest);
+    store_entry_done(&entry);
+    return manifest;
+}
+
+/* An ISVSVN that goes down is remembered: relying parties may ask about it long after. */
+static void note_downgrade(Deployment *deployment, const char *digest, JournalWho who) {
+    StoreEntry next = {0};
+    Error ignored = ERROR_INIT;
+    char text[GATE_DOWNGRADE_TEXT_MAX], label[128];
+    CLEANUP(manifest_freep) Manifest *serving = serving_manifest(deployment);
+    if (serving == NULL || !store_find(deployment->store, digest, &next, &ignored)) {
+        return;
+    }
+    gate_describe_downgrade(serving, next.manifest, text);
+    store_entry_done(&next);
+    if (text[0] != '\0') {
+        Journal *journal = deployment->journal;
+        deployment_label(deployment, digest, label, sizeof label);
+        journal_note(journal, journal->swap.operation, who, "downgrade", "ISVSVN goes down with %s: %s",
+                     label, text);
+    }
+}
+
+/* Journal and operation for a swap that may begin. */
+static Operation *begin(Deployment *deployment, const char *kind, const JournalGeneration *next,
+                        uint64_t soak_ms, JournalWho who, Error *err) {
+    Journal *journal = deployment->journal;
+    char label[128];
+    deployment_label(deployment, next->digest, label, sizeof label);
+    JournalGeneration former = journal->serving;
+    const Generation *serving = deployment_serving(deployment);
+    former.number = serving != NULL ? generation_number(serving) : 0;
+    journal->swap = (JournalSwap){.state = SWAP_VERIFYING,
+                                  .operation = journal->next_operation++,
+                                  .rollback = strcmp(kind, "rollback") == 0,
+                                  .resumes = next->number != 0,
+                                  .next = *next,
+                                  .former = former,
+                                  .soak_ms = soak_ms,
+                                  .started_at = clock_wall_s(),
+                                  .who = who};
+    journal_note(journal, journal->swap.operation, who, kind, "to %s", label);
+    note_downgrade(deployment, next->digest, who);
+    if (!journal_save(journal, err)) {
+        journal->swap = (JournalSwap){.state = SWAP_IDLE};
+        error_wrap(err, "nothing was changed");
+        return NULL;
+    }
+    deployment->operation =
+        operation_begin(deployment->operations, journal->swap.operation, kind, who, label);
+    if (deployment->operation == NULL) {
+        journal->swap = (JournalSwap){.state = SWAP_IDLE};
+        error_set(err, ERROR_LIMIT, "too many operations are under way");
+        return NULL;
+    }
+    deployment->cause = ERROR_INIT;
+    log_info("swap-begun", "operation=%llu kind=%s bundle=%.12s uid=%u pid=%d",
+             (unsigned long long)journal->swap.operation, kind, next->digest, who.uid, (int)who.pid);
+    return deployment->operation;
+}
+
+/* What served before is the way back, also down, and also where it is named instead of asked for by rollback:
+ * whoever goes back in a hurry does not have to know what the enclaves are called. */
+static bool check_downgrade(const Deployment *deployment, const StoreEntry *entry,
+                            const DeploymentDowngrades *downgrades, Error *err) {
+    if (downgrades == NULL || strcmp(entry->digest_hex, deployment->journal->previous) == 0) {
+        return true;
+    }
+    CLEANUP(manifest_freep) Manifest *serving = serving_manifest(deployment);
+    return gate_check_downgrade(serving, entry->manifest, downgrades->names, downgrades->count, err);
+}
+
+/* `downgrades` NULL: a rollback. */
+static Operation *begin_bundle(Deployment *deployment, const char *kind, const char *what, uint64_t soak_ms,
+                               const DeploymentDowngrades *downgrades, JournalWho who, Error *err) {
+    StoreEntry entry;
+    JournalGeneration next = {0};
+    if (!store_find(deployment->store, what, &entry, err)) {
+        return NULL;
+    }
+    (void)text_copy(next.digest, sizeof next.digest, entry.digest_hex);
+    bool good = requirements_check(entry.manifest, &deployment->host, err) &&
+                check_downgrade(deployment, &entry, downgrades, err);
+    store_entry_done(&entry);
+    Operation *operation = good ? begin(deployment, kind, &next, soak_ms, who, err) : NULL;
+    if (operation != NULL && !deployment_verify(deployment, next.digest, on_verified, err)) {
+        (void)deployment_swap_event(deployment, SWAP_EVENT_REFUSED, err);
+    }
+    return operation;
+}
+
+Operation *deployment_swap(Deployment *deployment, const char *what, uint64_t soak_ms,
+                           DeploymentDowngrades downgrades, JournalWho who, Error *err) {
+    if (deployment_is_busy(deployment, err)) {
+        return NULL;
+    }
+    return begin_bundle(deployment, "swap", what,
+                        soak_ms == UINT64_MAX ? deployment->config->soak_ms : soak_ms, &downgrades, who, err);
+}
+
+static Operation *undo(Deployment *deployment, JournalWho who, Error *err) {
+    Journal *journal = deployment->journal;
+    const Generation *former = deployment_find(deployment, journal->swap.former.number);
+    Error cause = ERROR_INIT;
+    bool can = swap_step(journal->swap.state, SWAP_EVENT_UNDO,
+                         former != NULL && generation_is_alive(former) && generation_is_warm(former), true)
+                   .known;
+    if (!can || deployment->undo != NULL) {
+        error_set(err, ERROR_CONFLICT, "operation %llu is %s and cannot be undone at this point: try again",
+                  (unsigned long long)journal->swap.operation, swap_state_name(journal->swap.state));
+        return NULL;
+    }
+    Operation *operation = operation_begin(deployment->operations, journal->next_operation++, "rollback", who,
+                                           deployment->operation ? deployment->operation->what : "");
+    if (operation == NULL) {
+        error_set(err, ERROR_LIMIT, "too many operations are under way");
+        return NULL;
+    }
+    deployment->undo = operation;
+    error_set(&cause, ERROR_CONFLICT, "undone by operation %llu", (unsigned long long)operation->id);
+    (void)deployment_swap_event(deployment, SWAP_EVENT_UNDO, &cause);
+    return operation;
+}
+
+static const JournalGeneration *living_duck(const Deployment *deployment, const char *digest) {
+    const Journal *journal = deployment->journal;
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        const Generation *duck = deployment_find(deployment, journal->ducks[i].number);
+        if (strcmp(journal->ducks[i].digest, digest) == 0 && duck != NULL && generation_is_alive(duck) &&
+            generation_is_warm(duck)) {
+            return &journal->ducks[i];
+        }
+    }
+    return NULL;
+}
+
+Operation *deployment_rollback(Deployment *deployment, uint64_t soak_ms, JournalWho who, Error *err) {
+    Journal *journal = deployment->journal;
+    const uint64_t soak = soak_ms == UINT64_MAX ? 0 : soak_ms; /* it goes back to what was good */
+    if (deployment->test == NULL && journal->swap.state != SWAP_IDLE) {
+        return undo(deployment, who, err);
+    }
+    if (deployment_is_busy(deployment, err)) {
+        return NULL;
+    }
+    if (journal->previous[0] == '\0') {
+        error_set(err, ERROR_NOT_FOUND, "no other bundle served before this one: swap to one by name");
+        return NULL;
+    }
+    const JournalGeneration *duck = living_duck(deployment, journal->previous);
+    if (duck == NULL) {
+        char previous[DIGEST_HEX_SIZE];
+        memcpy(previous, journal->previous, sizeof previous);
+        return begin_bundle(deployment, "rollback", previous, soak, NULL, who, err);
+    }
+    const JournalGeneration next = *duck;
+    Operation *operation = begin(deployment, "rollback", &next, soak, who, err);
+    if (operation != NULL) {
+        /* Its files were verified when it was started, and it holds its enclaves still. */
+        (void)deployment_swap_event(deployment, SWAP_EVENT_VERIFIED, NULL);
+    }
+    return operation;
+}
+
+Operation *deployment_commit(Deployment *deployment, JournalWho who, Error *err) {
+    Operation *operation = deployment->operation;
+    if (deployment->journal->swap.state != SWAP_SOAKING || operation == NULL) {
+        error_set(err, ERROR_CONFLICT, "no swap is in its soak: there is nothing to commit");
+        return NULL;
+    }
+    journal_note(deployment->journal, operation->id, who, "commit", "the soak was ended by hand");
+    (void)deployment_swap_event(deployment, SWAP_EVENT_SOAK_OVER, NULL);
+    return operation;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "bundles/base/clock.h"
+#include "bundles/base/json.h"
+#include "bundles/base/log.h"
+#include "bundles/base/text.h"
+#include "manager/deployment_parts.h"
+#include "manager/ducks.h"
+
+static bool append_duck(json_t *list, const Generation *generation) {
+    return json_array_append_new(list, json_pack("{s:I, s:s}", "generation",
+                                                 (json_int_t)generation_number(generation), "control",
+                                                 generation_control(generation))) == 0;
+}
+
+static bool is_wanted(const Deployment *deployment, const Generation *target, const Generation *duck,
+                      const json_t *list) {
+    if (duck == NULL || duck == target || !generation_is_alive(duck) || !generation_is_warm(duck) ||
+        strcmp(generation_qe(duck), generation_qe(target)) == 0) {
+        return false;
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        json_int_t number = json_integer_value(json_object_get(json_array_get(list, i), "generation"));
+        const Generation *newer = deployment_find(deployment, (uint32_t)number);
+        if (newer != NULL && strcmp(generation_qe(newer), generation_qe(duck)) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+json_t *deployment_ducks_json(const Deployment *deployment, const Generation *target) {
+    const Journal *journal = deployment->journal;
+    CLEANUP(json_freep) json_t *list = json_array();
+    uint32_t numbers[JOURNAL_DUCKS_MAX + 2];
+    size_t count = 0;
+    bool away = false; /* one that crashed and comes back: until then its clients do best to ask anew */
+    if (list == NULL) {
+        return NULL;
+    }
+    if (journal->swap.state != SWAP_IDLE) { /* whoever of the two does not serve in the end */
+        numbers[count++] = journal->swap.next.number;
+        numbers[count++] = journal->swap.former.number;
+    }
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        numbers[count++] = journal->ducks[i].number;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const Generation *duck = deployment_find(deployment, numbers[i]);
+        away |= numbers[i] != 0 && (duck == NULL || !generation_is_alive(duck) || !generation_is_warm(duck));
+        if (is_wanted(deployment, target, duck, list) && !append_duck(list, duck)) {
+            return NULL;
+        }
+    }
+    return json_pack("{s:O, s:b}", "ducks", list, "reinit",
+                     deployment->config->ducks_reinit && (journal->qe_retired || away));
+}
+
+void deployment_ducks_tell(Deployment *deployment) {
+    Generation *serving = deployment_serving(deployment);
+    Error err = ERROR_INIT;
+    if (serving == NULL) {
+        return; /* who serves next is told when it begins */
+    }
+    CLEANUP(json_freep) json_t *arguments = deployment_ducks_json(deployment, serving);
+    if (arguments == NULL ||
+        !generation_call(serving, CONTROL_DUCKS, arguments, -1, DEPLOYMENT_CALL_MS, NULL, NULL, &err)) {
+        log_warning("ducks-not-told", "generation=%u error=\"%s\"", generation_number(serving), err.text);
+    }
+}
+
+void deployment_ducks_add(Deployment *deployment, const JournalGeneration *former) {
+    Journal *journal = deployment->journal;
+    Generation *generation = deployment_find(deployment, former->number);
+    if (generation == NULL || !generation_is_alive(generation)) {
+        journal->qe_retired |= former->qe[0] != '\0' && strcmp(former->qe, journal->serving.qe) != 0;
+        return;
+    }
+    if (journal->ducks_count == JOURNAL_DUCKS_MAX) {
+        journal->ducks_count--; /* more than any policy keeps */
+    }
+    memmove(&journal->ducks[1], &journal->ducks[0], journal->ducks_count * sizeof journal->ducks[0]);
+    journal->ducks[0] = *former;
+    journal->ducks[0].since = clock_wall_s();
+    journal->ducks_count++;
+    if (!generation_is_warm(generation)) {
+        return; /* it crashed as the way back and is not warm again yet; its QE is known from before */
+    }
+    (void)text_copy(journal->ducks[0].qe, sizeof journal->ducks[0].qe, generation_qe(generation));
+    generation_set_role(generation, GENERATION_DUCK);
+}
+
+void deployment_ducks_drop(Deployment *deployment, uint32_t number) {
+    Journal *journal = deployment->journal;
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        if (journal->ducks[i].number == number) {
+            memmove(&journal->ducks[i], &journal->ducks[i + 1],
+                    (journal->ducks_count - i - 1) * sizeof journal->ducks[0]);
+            journal->ducks_count--;
+            return;
+        }
+    }
+}
+
+/* A generation that leaves takes its QE with it, unless the serving one or another duck has the same. */
+static bool qe_remains(const Deployment *deployment, const char *qe) {
+    const Journal *journal = deployment->journal;
+    if (strcmp(journal->serving.qe, qe) == 0) {
+        return true;
+    }
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        if (strcmp(journal->ducks[i].qe, qe) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever still answers its last clients may have to ask any of the others for them. */
+static bool somebody_drains(const Deployment *deployment) {
+    const Journal *journal = deployment->journal;
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        const Generation *duck = deployment_find(deployment, journal->ducks[i].number);
+        if (duck != NULL && generation_is_stopped(duck) && !generation_is_drained(duck)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* During a swap nobody is retired: whoever serves in the end may need each of them. */
+void deployment_ducks_prune(Deployment *deployment) {
+    Journal *journal = deployment->journal;
+    bool keep[JOURNAL_DUCKS_MAX];
+    uint32_t leaving[JOURNAL_DUCKS_MAX];
+    size_t count = 0;
+    if (journal->swap.state != SWAP_IDLE || somebody_drains(deployment)) {
+        return; /* its end, or `drained`, comes back here */
+    }
+    const DucksPolicy policy = {.count = deployment->config->ducks_count,
+                                .keep_s = (int64_t)(deployment->config->ducks_keep_ms / 1000),
+                                .now = clock_wall_s()};
+    ducks_select(journal->ducks, journal->ducks_count, journal->serving.qe, &policy, keep);
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        if (!keep[i]) {
+            leaving[count++] = journal->ducks[i].number;
+        }
+    }
+    if (count == 0) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        Generation *duck = deployment_find(deployment, leaving[i]);
+        deployment_ducks_drop(deployment, leaving[i]);
+        if (duck != NULL && !qe_remains(deployment, generation_qe(duck))) {
+            journal->qe_retired = true;
+            journal_note(journal, 0, deployment_itself, "retired",
+                         "generation %u: reports made for its QE get no quote any more", leaving[i]);
+        }
+    }
+    deployment_save(deployment);
+    deployment_ducks_tell(deployment);
+    for (size_t i = 0; i < count; i++) {
+        Generation *duck = deployment_find(deployment, leaving[i]);
+        if (duck != NULL) {
+            generation_retire(duck, deployment->config->drain_timeout_ms);
+        }
+    }
+}
+
+static void lose(Deployment *deployment, const Generation *generation) {
+    Journal *journal = deployment->journal;
+    uint32_t number = generation_number(generation);
+    deployment_ducks_drop(deployment, number);
+    if (!qe_remains(deployment, generation_qe(generation))) {
+        journal->qe_retired = true;
+    }
+    journal_note(journal, 0, deployment_itself, "duck-lost", "generation %u could not be started again: %s",
+                 number, generation_error(generation)->text);
+    log_error("duck-lost", "generation=%u error=\"%s\"", number, generation_error(generation)->text);
+    deployment_save(deployment);
+    deployment_ducks_tell(deployment);
+}
+
+/* A duck that crashed comes back as a generation of the same bundle under the next number; one that crashes
+ * before it is warm again does not. */
+void deployment_ducks_died(Deployment *deployment, const Generation *generation) {
+    Journal *journal = deployment->journal;
+    Error err = ERROR_INIT;
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        JournalGeneration *duck = &journal->ducks[i];
+        if (duck->number != generation_number(generation)) {
+            continue;
+        }
+        if (!generation_is_warm(generation)) {
+            lose(deployment, generation);
+            return;
+        }
+        duck->number = journal->next_generation++;
+        journal_note(journal, 0, deployment_itself, "duck-restarted",
+                     "%s: starting it again as generation %u", generation_error(generation)->text,
+                     duck->number);
+        deployment_save(deployment);
+        if (deployment_launch(deployment, duck->number, duck->digest, GENERATION_SPARE, &err) == NULL) {
+            log_error("duck-lost", "generation=%u error=\"%s\"", duck->number, err.text);
+            deployment_ducks_drop(deployment, duck->number);
+            journal->qe_retired = true;
+        }
+        deployment_ducks_tell(deployment);
+        return;
+    }
+}
+
+void deployment_ducks_ready(Deployment *deployment, Generation *generation) {
+    const JournalSwap *swap = &deployment->journal->swap;
+    bool former = swap->state != SWAP_IDLE && swap->former.number == generation_number(generation);
+    generation_set_role(generation, former ? GENERATION_FORMER : GENERATION_DUCK);
+    deployment_ducks_tell(deployment);
+}

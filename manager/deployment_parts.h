@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Parts of a deployment: what its files (deployment_*.c) share and nobody else includes.
+ */
+#ifndef MANAGER_DEPLOYMENT_PARTS_H
+#define MANAGER_DEPLOYMENT_PARTS_H
+
+#include "manager/deployment.h"
+#include "manager/generation.h"
+#include "manager/helper.h"
+#include "manager/requirements.h"
+#include "manager/rescue.h"
+#include "manager/swap.h"
+
+enum { DEPLOYMENT_GENERATIONS_MAX = 32, DEPLOYMENT_CALL_MS = 5000, DEPLOYMENT_FINGERPRINTS_MAX = 16 };
+
+/* A bundle whose files were verified, and how they looked to stat() then. */
+typedef struct Fingerprint {
+    char digest[DIGEST_HEX_SIZE];
+    Digest files;
+} Fingerprint;
+
+typedef void (*DeploymentVerifiedFn)(Deployment *deployment, const Error *failure);
+
+struct Deployment {
+    sd_event *event;
+    const Config *config;
+    Store *store;
+    Journal *journal;
+    Operations *operations;
+    const char *quoted;
+    RequirementsHost host;
+    GenerationOwner owner;
+    int listener; /* -1: not made yet */
+    Rescue *rescue;
+    Generation *generations[DEPLOYMENT_GENERATIONS_MAX];
+    size_t generations_count;
+
+    /* The swap under way: journal->swap says where it is. */
+    Operation *operation;
+    Operation *undo; /* the rollback that ends it, if one was asked for */
+    Error cause;     /* why it fails */
+    sd_event_source *soak_timer, *trial_timer;
+    uint64_t soak_ends_ms;
+    uint64_t answers_before, errors_before; /* counters of the new generation when its soak began */
+
+    Operation *test; /* the test under way */
+    char test_digest[DIGEST_HEX_SIZE];
+
+    Helper *verifier;
+    DeploymentVerifiedFn verified;
+    Fingerprint verifying;
+
+    sd_event_source *restart_timer;
+    unsigned restart_failures;
+    uint64_t restart_at_ms;
+    uint64_t serving_since_ms; /* monotonic */
+    Error restart_error;       /* why the last restart failed */
+
+    sd_event_source *upkeep_timer, *path_watch;
+    Error path_error; /* what is wrong with the socket's path */
+    Error alarm;      /* the last alarm of a generation */
+    int64_t alarm_at;
+
+    Fingerprint fingerprints[DEPLOYMENT_FINGERPRINTS_MAX];
+    size_t fingerprints_next;
+};
+
+/* deployment.c */
+Generation *deployment_find(const Deployment *deployment, uint32_t number); /* NULL: 0, or not there */
+Generation *deployment_serving(const Deployment *deployment);               /* NULL: nothing serves */
+Generation *deployment_launch(Deployment *deployment, uint32_t number, const char *digest,
+                              GenerationRole role, Error *err) __attribute__((warn_unused_result));
+Generation *deployment_adopt(Deployment *deployment, uint32_t number, GenerationRole role, Error *err)
+    __attribute__((warn_unused_result));
+bool deployment_has_role(const Deployment *deployment, GenerationRole role);
+void deployment_save(Deployment *deployment); /* where a failure must not stop what happens: it is logged */
+bool deployment_need_listener(Deployment *deployment, Error *err) __attribute__((warn_unused_result));
+/* ACCEPT or RESUME, with the listener and the lame ducks; the callback as in generation_call. */
+bool deployment_hand_over(Deployment *deployment, Generation *generation, GenerationReplyFn reply, Error *err)
+    __attribute__((warn_unused_result));
+void deployment_drain(Deployment *deployment, Generation *generation);
+extern const JournalWho deployment_itself;
+
+/* deployment_swap.c */
+bool deployment_swap_event(Deployment *deployment, SwapEvent event, const Error *cause);
+void deployment_swap_apply(Deployment *deployment, SwapStep step, const Error *cause);
+
+/* deployment_settle.c: the journal's swap ends with these actions. */
+void deployment_swap_settle(Deployment *deployment, unsigned actions);
+
+/* deployment_verify.c: calls back at once if the files look as they did when they were verified last. */
+bool deployment_verify(Deployment *deployment, const char *digest, DeploymentVerifiedFn verified, Error *err)
+    __attribute__((warn_unused_result));
+
+/* deployment_soak.c */
+void deployment_soak_begin(Deployment *deployment);
+void deployment_soak_end(Deployment *deployment);
+
+/* deployment_restart.c */
+void deployment_restart(Deployment *deployment);
+void deployment_restart_ready(Deployment *deployment, Generation *generation);
+void deployment_restart_failed(Deployment *deployment, const Error *failure);
+void deployment_restart_cancel(Deployment *deployment); /* something else serves */
+
+/* deployment_ducks.c */
+json_t *deployment_ducks_json(const Deployment *deployment, const Generation *target);
+void deployment_ducks_add(Deployment *deployment, const JournalGeneration *former);
+void deployment_ducks_drop(Deployment *deployment, uint32_t number); /* from the journal, in memory */
+void deployment_ducks_prune(Deployment *deployment); /* retires by policy, tells the serving one */
+void deployment_ducks_tell(Deployment *deployment);
+void deployment_ducks_died(Deployment *deployment, const Generation *generation);
+void deployment_ducks_ready(Deployment *deployment, Generation *generation);
+bool deployment_is_busy(const Deployment *deployment, Error *err); /* a swap or a test is under way */
+
+/* deployment_test.c */
+void deployment_test_ready(Deployment *deployment, Generation *generation);
+void deployment_test_gone(Deployment *deployment, const Error *failure);
+
+/* deployment_recover.c: connects to generations in the runtime directory that are not known yet. `adopt`:
+ * they get the role that the journal gives them; else they are strays of a manager that died, and retire. */
+void deployment_sweep(Deployment *deployment, bool adopt);
+
+/* deployment_upkeep.c */
+bool deployment_upkeep_begin(Deployment *deployment, Error *err) __attribute__((warn_unused_result));
+void deployment_path_watch(Deployment *deployment);
+
+#endif

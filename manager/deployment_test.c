@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Trying a bundle beside what serves: it warms up, takes a trial quote, and ends. No client meets it.
+ */
+#include <string.h>
+
+#include "bundles/base/json.h"
+#include "bundles/base/log.h"
+#include "manager/deployment_parts.h"
+
+static void finish(Deployment *deployment, json_t *result, const Error *failure) {
+    Operation *test = TAKE(deployment->test);
+    if (test == NULL) {
+        json_decref(result);
+        return;
+    }
+    journal_note(deployment->journal, test->id, test->who, failure == NULL ? "tested" : "test-failed",
+                 "%s%s%s", test->what, failure != NULL ? ": " : "", failure != NULL ? failure->text : "");
+    deployment_save(deployment);
+    if (failure != NULL) {
+        log_warning("test-failed", "bundle=%.12s error=\"%s\"", deployment->test_digest, failure->text);
+        operation_fail(deployment->operations, test, failure);
+    } else {
+        operation_succeed(deployment->operations, test, result);
+    }
+}
+
+static void on_verified(Deployment *deployment, const Error *failure) {
+    Journal *journal = deployment->journal;
+    Error err = ERROR_INIT;
+    if (failure != NULL) {
+        finish(deployment, NULL, failure);
+        return;
+    }
+    operation_step(deployment->operations, deployment->test, "warming");
+    uint32_t number = journal->next_generation++;
+    if (!journal_save(journal, &err) ||
+        deployment_launch(deployment, number, deployment->test_digest, GENERATION_TEST, &err) == NULL) {
+        finish(deployment, NULL, &err);
+    }
+}
+
+static void on_trial(void *context, Generation *generation, const ControlMessage *reply,
+                     const Error *failure) {
+    Deployment *deployment = context;
+    Error err = ERROR_INIT;
+    if (!generation_is_alive(generation)) {
+        return; /* its end is told apart */
+    }
+    json_t *trial = failure == NULL && reply != NULL ? control_message_json(reply, &err) : NULL;
+    json_t *result = trial != NULL
+                         ? json_pack("{s:o, s:O}", "trial", trial, "status", generation_status(generation))
+                         : NULL;
+    generation_retire(generation, deployment->config->drain_timeout_ms);
+    if (result == NULL && failure == NULL && err.kind == ERROR_NONE) {
+        error_set(&err, ERROR_MEMORY, "out of memory");
+    }
+    finish(deployment, result, result == NULL ? (failure != NULL ? failure : &err) : NULL);
+}
+
+void deployment_test_ready(Deployment *deployment, Generation *generation) {
+    Error err = ERROR_INIT;
+    if (deployment->test != NULL) {
+        operation_step(deployment->operations, deployment->test, "trial");
+    }
+    if (!generation_call(generation, CONTROL_TRIAL, NULL, -1,
+                         deployment->config->trial_latency_max_ms + DEPLOYMENT_CALL_MS, on_trial, deployment,
+                         &err)) {
+        on_trial(deployment, generation, NULL, &err);
+    }
+}
+
+void deployment_test_gone(Deployment *deployment, const Error *failure) {
+    finish(deployment, NULL, failure);
+}
+
+Operation *deployment_test(Deployment *deployment, const char *what, JournalWho who, Error *err) {
+    Journal *journal = deployment->journal;
+    StoreEntry entry;
+    char label[128];
+    if (deployment_is_busy(deployment, err) || !store_find(deployment->store, what, &entry, err)) {
+        return NULL;
+    }
+    (void)memcpy(deployment->test_digest, entry.digest_hex, sizeof deployment->test_digest);
+    bool good = requirements_check(entry.manifest, &deployment->host, err);
+    store_entry_done(&entry);
+    if (!good) {
+        return NULL;
+    }
+    deployment_label(deployment, deployment->test_digest, label, sizeof label);
+    Operation *test = operation_begin(deployment->operations, journal->next_operation++, "test", who, label);
+    if (test == NULL) {
+        error_set(err, ERROR_LIMIT, "too many operations are under way");
+        return NULL;
+    }
+    deployment->test = test;
+    operation_step(deployment->operations, test, "verifying");
+    if (!deployment_verify(deployment, deployment->test_digest, on_verified, err)) {
+        finish(deployment, NULL, err);
+    }
+    return test;
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Verifying a staged bundle again before it is started: every byte in a child, or, when nothing about the
+ * files has changed since that was done last, by what stat() says. A changed file always has another ctime.
+ */
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bundles/base/file.h"
+#include "bundles/base/json.h"
+#include "manager/deployment_parts.h"
+#include "manager/gatekeeper.h"
+
+enum { VERIFY_TIMEOUT_MS = 10 * 60 * 1000 };
+
+CLEANUP_DEFINE(Manifest, manifest_free)
+CLEANUP_DEFINE(DigestStream, digest_stream_free)
+
+static bool add_file(DigestStream *stream, int dir_fd, const char *name, Error *err) {
+    struct stat facts;
+    if (fstatat(dir_fd, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) {
+        return error_set_errno(err, errno, "%s", name);
+    }
+    const uint64_t looks[] = {facts.st_dev,
+                              facts.st_ino,
+                              (uint64_t)facts.st_size,
+                              facts.st_mode,
+                              (uint64_t)facts.st_mtim.tv_sec,
+                              (uint64_t)facts.st_mtim.tv_nsec,
+                              (uint64_t)facts.st_ctim.tv_sec,
+                              (uint64_t)facts.st_ctim.tv_nsec};
+    return digest_stream_add(stream, looks, sizeof looks) || error_set(err, ERROR_MEMORY, "out of memory");
+}
+
+static bool look(const Deployment *deployment, const char *hex, Digest *ret_files, Error *err) {
+    Digest digest;
+    CLEANUP(digest_stream_freep) DigestStream *stream = digest_stream_new();
+    AUTO_FREE char *path = digest_parse(hex, &digest) ? store_bundle_path(deployment->store, &digest) : NULL;
+    if (stream == NULL || path == NULL) {
+        return error_set(err, ERROR_MEMORY, "out of memory");
+    }
+    AUTO_CLOSE int dir_fd = file_open_directory(AT_FDCWD, path, err);
+    CLEANUP(manifest_freep) Manifest *manifest = dir_fd >= 0 ? manifest_load(dir_fd, err) : NULL;
+    if (manifest == NULL || !add_file(stream, dir_fd, MANIFEST_NAME, err)) {
+        return false;
+    }
+    for (size_t i = 0; i < manifest->files_count; i++) {
+        if (!add_file(stream, dir_fd, manifest->files[i].path, err)) {
+            return false;
+        }
+    }
+    return digest_stream_end(stream, ret_files) || error_set(err, ERROR_MEMORY, "out of memory");
+}
+
+static bool is_known(const Deployment *deployment, const Fingerprint *now) {
+    for (size_t i = 0; i < DEPLOYMENT_FINGERPRINTS_MAX; i++) {
+        const Fingerprint *known = &deployment->fingerprints[i];
+        if (strcmp(known->digest, now->digest) == 0 && digest_equal(&known->files, &now->files)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_done(void *context, const json_t *result, const Error *failure) {
+    (void)result;
+    Deployment *deployment = context;
+    deployment->verifier = NULL;
+    if (failure == NULL) {
+        size_t at = deployment->fingerprints_next++ % DEPLOYMENT_FINGERPRINTS_MAX;
+        deployment->fingerprints[at] = deployment->verifying;
+    }
+    deployment->verified(deployment, failure);
+}
+
+bool deployment_verify(Deployment *deployment, const char *digest, DeploymentVerifiedFn verified,
+                       Error *err) {
+    Fingerprint now = {0};
+    (void)memcpy(now.digest, digest, sizeof now.digest);
+    if (!look(deployment, digest, &now.files, err)) {
+        return false;
+    }
+    if (is_known(deployment, &now)) {
+        verified(deployment, NULL);
+        return true;
+    }
+    deployment->verified = verified;
+    deployment->verifying = now;
+    CLEANUP(json_freep)
+    json_t *arguments =
+        json_pack("{s:s, s:s, s:o}", "store", store_path(deployment->store), "digest", digest, "gate",
+                  gatekeeper_arguments(deployment->config, deployment->journal->serving.digest));
+    const HelperSpec spec = {.event = deployment->event,
+                             .task = "verify",
+                             .arguments = arguments,
+                             .fd = -1,
+                             .timeout_ms = VERIFY_TIMEOUT_MS,
+                             .done = on_done,
+                             .context = deployment};
+    if (arguments == NULL) {
+        return error_set(err, ERROR_MEMORY, "out of memory");
+    }
+    deployment->verifier = helper_start(&spec, err);
+    return deployment->verifier != NULL;
+}

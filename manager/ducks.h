@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Ducks: which former generations stay as lame ducks. Pure: journal entries in, a choice out.
+ */
+#ifndef MANAGER_DUCKS_H
+#define MANAGER_DUCKS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "manager/journal.h"
+
+typedef struct DucksPolicy {
+    unsigned count;
+    int64_t keep_s; /* since it stopped serving */
+    int64_t now;
+} DucksPolicy;
+
+/* ducks: newest first. One is kept if it can answer what nobody newer can (its QE differs from the serving
+ * one's and from every kept one's), while it is young enough, up to `count`. */
+void ducks_select(const JournalGeneration *ducks, size_t count, const char *serving_qe,
+                  const DucksPolicy *policy, bool *ret_keep);
+
+#endif

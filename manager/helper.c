@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/helper.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/base/json.h"
+#include "bundles/base/process.h"
+#include "manager/helper_child.h"
+#include "manager/timer.h"
+
+struct Helper {
+    HelperSpec spec;
+    int socket;
+    int pidfd;
+    json_t *result;
+    Error failure;
+    sd_event_source *socket_source, *process_source, *deadline;
+};
+
+static void helper_free(Helper *helper) {
+    if (helper == NULL) {
+        return;
+    }
+    helper->socket_source = sd_event_source_disable_unref(helper->socket_source);
+    helper->process_source = sd_event_source_disable_unref(helper->process_source);
+    timer_stop(&helper->deadline);
+    cleanup_close(&helper->socket);
+    cleanup_close(&helper->pidfd);
+    json_decref(helper->result);
+    free(helper);
+}
+CLEANUP_DEFINE(Helper, helper_free)
+
+static void take_message(Helper *helper, const char *text, size_t size) {
+    Error err = ERROR_INIT;
+    uint64_t done = 0, total = 0;
+    const char *kind = NULL, *words = NULL;
+    ErrorKind parsed = ERROR_SYSTEM;
+    CLEANUP(json_freep)
+    json_t *message = json_parse((Bytes){(const uint8_t *)text, size}, "helper", &err);
+    if (message == NULL) {
+        helper->failure = err;
+    } else if (json_object_get(message, "result") != NULL) {
+        json_decref(helper->result);
+        helper->result = json_incref(json_object_get(message, "result"));
+    } else if (json_get_u64(message, "done", &done, &err) && json_get_u64(message, "total", &total, &err)) {
+        if (helper->spec.progress != NULL) {
+            helper->spec.progress(helper->spec.context, done, total);
+        }
+    } else if (json_get_text(message, "kind", &kind, &err) && json_get_text(message, "error", &words, &err) &&
+               error_kind_parse(kind, &parsed) && parsed != ERROR_NONE) {
+        helper->failure.kind = ERROR_NONE;
+        error_set(&helper->failure, parsed, "%s", words);
+    }
+}
+
+static void drain_socket(Helper *helper) {
+    char message[HELPER_MESSAGE_MAX];
+    for (;;) {
+        ssize_t size = recv(helper->socket, message, sizeof message, MSG_DONTWAIT);
+        if (size < 0 && errno == EINTR) {
+            continue;
+        }
+        if (size <= 0) {
+            if (size == 0) { /* the child closed it; the pidfd says the rest */
+                helper->socket_source = sd_event_source_disable_unref(helper->socket_source);
+            }
+            return;
+        }
+        take_message(helper, message, (size_t)size);
+    }
+}
+
+static int on_socket(sd_event_source *source, int fd, uint32_t events, void *context) {
+    (void)source, (void)fd, (void)events;
+    drain_socket(context);
+    return 0;
+}
+
+static int on_process(sd_event_source *source, int fd, uint32_t events, void *context) {
+    (void)source, (void)events;
+    CLEANUP(helper_freep) Helper *helper = context;
+    ProcessExit how = {0};
+    Error err = ERROR_INIT;
+    char text[48] = "an unknown exit status";
+    helper->process_source = sd_event_source_disable_unref(helper->process_source);
+    timer_stop(&helper->deadline);
+    drain_socket(helper);
+    if (process_wait(fd, 0, &how, &err)) {
+        process_exit_format(text, sizeof text, how);
+    }
+    if (helper->result == NULL && helper->failure.kind == ERROR_NONE) {
+        error_set(&helper->failure, ERROR_SYSTEM, "the child for '%s' ended with %s and no result",
+                  helper->spec.task, text);
+    }
+    bool failed = helper->failure.kind != ERROR_NONE;
+    helper->spec.done(helper->spec.context, failed ? NULL : helper->result, failed ? &helper->failure : NULL);
+    return 0;
+}
+
+static void end_child(Helper *helper) {
+    Error ignored = ERROR_INIT;
+    if (!process_signal(helper->pidfd, SIGKILL, &ignored)) {
+        return; /* ended already */
+    }
+}
+
+static int on_deadline(sd_event_source *source, uint64_t usec, void *context) {
+    (void)source, (void)usec;
+    Helper *helper = context;
+    error_set(&helper->failure, ERROR_TIMEOUT, "'%s' took longer than allowed", helper->spec.task);
+    end_child(helper);
+    return 0;
+}
+
+static bool send_task(Helper *helper, Error *err) {
+    CLEANUP(json_freep)
+    json_t *task = json_pack("{s:s, s:O, s:I}", "task", helper->spec.task, "arguments",
+                             helper->spec.arguments, "file_size_max", (json_int_t)helper->spec.file_size_max);
+    AUTO_FREE char *text = task != NULL ? json_format(task, false) : NULL;
+    if (text == NULL) {
+        return error_set(err, ERROR_MEMORY, "out of memory");
+    }
+    return send(helper->socket, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text) ||
+           error_set_errno(err, errno, "cannot give the child its task");
+}
+
+static bool launch(Helper *helper, Error *err) {
+    int pair[2] = {-1, -1};
+    pid_t pid = 0;
+    const char *const argv[] = {"psw-manager", HELPER_ARGUMENT, helper->spec.task, NULL};
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        return error_set_errno(err, errno, "socketpair");
+    }
+    helper->socket = pair[0];
+    AUTO_CLOSE int childs = pair[1];
+    const ProcessFd fds[] = {{childs, HELPER_SOCKET}, {helper->spec.fd, HELPER_DATA}};
+    /* The link leads to the running program's own file even after an update has replaced its path. */
+    const ProcessSpec process = {.path = "/proc/self/exe",
+                                 .argv = argv,
+                                 .fds = fds,
+                                 .fds_count = helper->spec.fd >= 0 ? 2 : 1,
+                                 .new_group = true};
+    return send_task(helper, err) && process_start(&process, &pid, &helper->pidfd, err);
+}
+
+Helper *helper_start(const HelperSpec *spec, Error *err) {
+    CLEANUP(helper_freep) Helper *helper = calloc(1, sizeof *helper);
+    if (helper == NULL) {
+        error_set(err, ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    helper->spec = *spec;
+    helper->socket = helper->pidfd = -1;
+    if (!launch(helper, err)) {
+        return NULL;
+    }
+    if (sd_event_add_io(spec->event, &helper->socket_source, helper->socket, EPOLLIN, on_socket, helper) <
+            0 ||
+        sd_event_add_io(spec->event, &helper->process_source, helper->pidfd, EPOLLIN, on_process, helper) <
+            0 ||
+        !timer_start(spec->event, &helper->deadline, spec->timeout_ms, on_deadline, helper)) {
+        end_child(helper);
+        error_set(err, ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    return TAKE(helper);
+}
+
+const Error *helper_failure(Helper *helper) {
+    drain_socket(helper);
+    return helper->failure.kind != ERROR_NONE ? &helper->failure : NULL;
+}
+
+void helper_cancel(Helper *helper) {
+    ProcessExit how = {0};
+    Error ignored = ERROR_INIT;
+    if (helper == NULL) {
+        return;
+    }
+    end_child(helper);
+    if (!process_wait(helper->pidfd, 1000, &how, &ignored)) {
+        sd_event_source_set_enabled(helper->process_source, SD_EVENT_OFF);
+    }
+    helper_free(helper);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Helper: work on outside bytes and work that takes long, in a child of the manager's own program.
+ *
+ * The child has no capabilities, no new privileges and resource limits; it gets its task as JSON over a
+ * SOCK_SEQPACKET pair, perhaps one more descriptor, and sends progress and at last a result or an error
+ * back. The loop never blocks on it. Invariant: `done` is called exactly once, after the child has ended,
+ * unless helper_cancel came first.
+ */
+#ifndef MANAGER_HELPER_H
+#define MANAGER_HELPER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "bundles/base/error.h"
+
+/* The hidden first argument by which main() knows that it runs as a child. */
+#define HELPER_ARGUMENT "--helper"
+
+typedef struct Helper Helper;
+
+typedef struct HelperSpec {
+    sd_event *event;
+    const char *task; /* name in the table of helper_child.c */
+    const json_t *arguments;
+    int fd; /* given to the child; borrowed; -1: none */
+    uint64_t timeout_ms;
+    uint64_t file_size_max; /* RLIMIT_FSIZE of the child */
+    void (*progress)(void *context, uint64_t done, uint64_t total);
+    /* result: borrowed, NULL with `failure` set. The helper frees itself afterwards. */
+    void (*done)(void *context, const json_t *result, const Error *failure);
+    void *context;
+} HelperSpec;
+
+Helper *helper_start(const HelperSpec *spec, Error *err) __attribute__((warn_unused_result));
+/* What the child has reported as its failure by now; NULL: nothing. */
+const Error *helper_failure(Helper *helper);
+void helper_cancel(Helper *helper); /* ends the child and frees; `done` is not called */
+
+/* The child's side: runs the task and returns the exit status. */
+int helper_main(int argc, char **argv);
+
+#endif

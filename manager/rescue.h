@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rescue: client connections that a generation left unanswered, on their way to the next one.
+ *
+ * Each is one descriptor with its request still unread in it (quoted/control/protocol.h, "The rescue
+ * channel"). They wait here while nothing serves. One that was in three generations that died is
+ * closed, because its request may be what they died of. Invariant: a connection is held once, however often
+ * it is found.
+ */
+#ifndef MANAGER_RESCUE_H
+#define MANAGER_RESCUE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "manager/generation.h"
+
+enum { RESCUE_MAX = 16384 };
+
+typedef struct Rescue Rescue;
+
+typedef struct RescueCounts {
+    uint64_t found, adopted, departed, lost; /* departed: the client had left; lost: nobody took it */
+} RescueCounts;
+
+Rescue *rescue_new(sd_event *event); /* NULL: out of memory */
+void rescue_free(Rescue *rescue);
+
+/* Reads what is in a generation's rescue channel; with `ended` (its process is gone) up to the channel's end,
+ * which comes within a moment. */
+void rescue_collect(Rescue *rescue, Generation *generation, bool ended);
+
+/* From now on `target` (NULL: nobody) gets what waits and what comes; borrowed until the next call. */
+void rescue_set_target(Rescue *rescue, Generation *target);
+
+size_t rescue_waiting(const Rescue *rescue);
+RescueCounts rescue_counts(const Rescue *rescue);
+
+#endif

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quoted/engine.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/base/text.h"
+
+enum { LIBRARY_PATH_MAX = 259 }; /* the libraries copy paths into a buffer of 260 bytes */
+
+struct Engine {
+    SgxQlSetPathFn set_path;
+    SgxQeSetEnclaveLoadPolicyFn set_policy;
+    SgxQlInitQuoteFn init_quote;         /* NULL: no logic library, target_info instead */
+    SgxQlGetQuoteFn get_quote_with_info; /* NULL: no logic library */
+    SgxQeGetTargetInfoFn target_info;
+    SgxQeGetQuoteSizeFn quote_size;
+    SgxQeGetQuoteFn quote;
+    SgxQeCleanupByPolicyFn cleanup;
+    PswTrialReportFn trial_report; /* NULL: not in this library */
+    pthread_rwlock_t load;         /* unloading is not synchronised with calls in the library */
+    bool resting;
+    pthread_mutex_t renewal; /* held while the library makes the key anew, which may take its time */
+    pthread_mutex_t lock;    /* over facts and renewals; never held in the library */
+    EngineFacts facts;
+    uint64_t renewals;
+};
+
+static void *load_library(const char *directory, const ManifestFile *file, Error *err) {
+    AUTO_FREE char *path = text_format("%s/%s", directory, file->path);
+    if (path == NULL) {
+        error_set(err, ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == NULL) {
+        error_set(err, ERROR_ENGINE, "library '%s' does not load: %s", file->path, dlerror());
+    }
+    return library;
+}
+
+static bool goes_first(const ManifestFile *file) {
+    return (file->role == MANIFEST_ROLE_RUNTIME || file->role == MANIFEST_ROLE_PCE_LOGIC ||
+            file->role == MANIFEST_ROLE_QE3_LOGIC) &&
+           strstr(file->path, ".so") != NULL;
+}
+
+/* Intel's quote library names the others by soname alone, and the loader would take the host's. One that is
+ * loaded already is taken by its soname. They need each other too, in an order that is theirs: what does not
+ * load in one round may in the next. What never does is no failure yet; perhaps nobody needs it. */
+static void load_others(const char *directory, const Manifest *manifest) {
+    bool loaded[MANIFEST_FILES_MAX] = {false};
+    for (bool progress = true; progress;) {
+        progress = false;
+        for (size_t i = 0; i < manifest->files_count; i++) {
+            if (!loaded[i] && goes_first(&manifest->files[i]) &&
+                load_library(directory, &manifest->files[i], NULL) != NULL) {
+                loaded[i] = progress = true;
+            }
+        }
+    }
+}
+
+/* Functions come out of dlsym as data pointers; POSIX guarantees the conversion. */
+static bool find_function(void *library, const ManifestFile *file, const char *name, void *ret_function,
+                          Error *err) {
+    void *symbol = dlsym(library, name);
+    if (symbol == NULL) {
+        return error_set(err, ERROR_ENGINE, "library '%s' lacks the function %s: it is no quote library",
+                         file->path, name);
+    }
+    memcpy(ret_function, &symbol, sizeof symbol);
+    return true;
+}
+
+static bool find_functions(Engine *engine, void *library, const ManifestFile *file, Error *err) {
+    void *trial = dlsym(library, QUOTE_LIBRARY_TRIAL_REPORT);
+    memcpy(&engine->trial_report, &trial, sizeof trial);
+    return find_function(library, file, "sgx_ql_set_path", &engine->set_path, err) &&
+           find_function(library, file, "sgx_qe_set_enclave_load_policy", &engine->set_policy, err) &&
+           find_function(library, file, "sgx_qe_get_target_info", &engine->target_info, err) &&
+           find_function(library, file, "sgx_qe_get_quote_size", &engine->quote_size, err) &&
+           find_function(library, file, "sgx_qe_get_quote", &engine->quote, err) &&
+           find_function(library, file, "sgx_qe_cleanup_by_policy", &engine->cleanup, err);
+}
+
+static bool load_logic(Engine *engine, const char *directory, const Manifest *manifest, Error *err) {
+    const ManifestFile *logic = manifest_find(manifest, MANIFEST_ROLE_QE3_LOGIC);
+    if (logic == NULL) {
+        return true;
+    }
+    void *library = load_library(directory, logic, err);
+    if (library == NULL) {
+        return false;
+    }
+    if (engine->trial_report == NULL) {
+        void *trial = dlsym(library, QUOTE_LIBRARY_TRIAL_REPORT);
+        memcpy(&engine->trial_report, &trial, sizeof trial);
+    }
+    return find_function(library, logic, "sgx_ql_init_quote", &engine->init_quote, err) &&
+           find_function(library, logic, "sgx_ql_get_quote", &engine->get_quote_with_info, err);
+}
+
+static bool set_path(Engine *engine, const char *directory, const ManifestFile *file, int path_type,
+                     Error *err) {
+    char path[LIBRARY_PATH_MAX + 1];
+    int length = snprintf(path, sizeof path, "%s/%s", directory, file->path);
+    if (length < 0 || (size_t)length >= sizeof path) {
+        return error_set(err, ERROR_LIMIT,
+                         "'%s/%s' is longer than the %d bytes that quote libraries take: put the store at a "
+                         "shorter path",
+                         directory, file->path, LIBRARY_PATH_MAX);
+    }
+    Quote3Error code = engine->set_path(path_type, path);
+    return code == QUOTE3_SUCCESS ||
+           error_set(err, ERROR_ENGINE, "the quote library refuses the path of '%s' with 0x%x", file->path,
+                     code);
+}
+
+/* The provider library proper, not what it needs itself. NULL: the host's is used. */
+static const ManifestFile *find_provider(const Manifest *manifest) {
+    for (size_t i = 0; i < manifest->files_count; i++) {
+        const ManifestFile *file = &manifest->files[i];
+        if (file->role == MANIFEST_ROLE_PROVIDER && strstr(file->path, "libdcap_quoteprov.so") != NULL) {
+            return file;
+        }
+    }
+    return NULL;
+}
+
+static bool set_paths(Engine *engine, const char *directory, const Manifest *manifest, Error *err) {
+    static const struct {
+        ManifestRole role;
+        int path_type;
+    } enclaves[] = {{MANIFEST_ROLE_QE3, QUOTE_LIBRARY_PATH_QE3},
+                    {MANIFEST_ROLE_PCE, QUOTE_LIBRARY_PATH_PCE},
+                    {MANIFEST_ROLE_ID_ENCLAVE, QUOTE_LIBRARY_PATH_IDE}};
+    const ManifestFile *provider = find_provider(manifest);
+    for (size_t i = 0; i < sizeof enclaves / sizeof *enclaves; i++) {
+        const ManifestFile *file = manifest_find(manifest, enclaves[i].role);
+        if (!set_path(engine, directory, file, enclaves[i].path_type, err)) {
+            return false;
+        }
+    }
+    return provider == NULL || set_path(engine, directory, provider, QUOTE_LIBRARY_PATH_QPL, err);
+}
+
+static bool start(Engine *engine, const char *directory, const Manifest *manifest, Error *err) {
+    const ManifestFile *file = manifest_find(manifest, MANIFEST_ROLE_QUOTE_LIBRARY);
+    /* Its mere presence makes Intel's library ask another daemon instead of quoting itself. */
+    (void)unsetenv("SGX_AESM_ADDR");
+    load_others(directory, manifest);
+    void *library = load_library(directory, file, err);
+    return library != NULL && find_functions(engine, library, file, err) &&
+           load_logic(engine, directory, manifest, err) && set_paths(engine, directory, manifest, err);
+}
+
+Engine *engine_open(const char *directory, const Manifest *manifest, Error *err) {
+    AUTO_FREE Engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL) {
+        error_set(err, ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    (void)pthread_mutex_init(&engine->renewal, NULL);
+    (void)pthread_mutex_init(&engine->lock, NULL);
+    (void)pthread_rwlock_init(&engine->load, NULL);
+    return start(engine, directory, manifest, err) ? TAKE(engine) : NULL;
+}
+
+/* Target info, key and size: what the library calls init. */
+static Quote3Error ask_facts(Engine *engine, EngineFacts *ret_facts) {
+    EngineFacts facts = {0};
+    Quote3Error code;
+    if (engine->init_quote != NULL) {
+        size_t size = sizeof facts.pub_key_id;
+        code = engine->init_quote(NULL, &facts.target_info, false, &size, facts.pub_key_id);
+    } else {
+        code = engine->target_info(&facts.target_info);
+    }
+    if (code == QUOTE3_SUCCESS) {
+        code = engine->quote_size(&facts.quote_size);
+    }
+    if (code == QUOTE3_SUCCESS) {
+        *ret_facts = facts;
+    }
+    return code;
+}
+
+bool engine_init(Engine *engine, Error *err) {
+    EngineFacts facts;
+    Quote3Error code = ask_facts(engine, &facts);
+    if (code != QUOTE3_SUCCESS) {
+        return error_set(err, ERROR_ENGINE,
+                         "the quoting enclave does not start: the quote library says 0x%x: 'pswctl explain "
+                         "0x%x' says more",
+                         code, code);
+    }
+    (void)pthread_mutex_lock(&engine->lock);
+    engine->facts = facts;
+    (void)pthread_mutex_unlock(&engine->lock);
+    return true;
+}
+
+void engine_facts(Engine *engine, EngineFacts *ret_facts) {
+    (void)pthread_mutex_lock(&engine->lock);
+    *ret_facts = engine->facts;
+    (void)pthread_mutex_unlock(&engine->lock);
+}
+
+static uint64_t count_renewals(Engine *engine) {
+    (void)pthread_mutex_lock(&engine->lock);
+    uint64_t renewals = engine->renewals;
+    (void)pthread_mutex_unlock(&engine->lock);
+    return renewals;
+}
+
+/* The key's certificate changed below us. Of several threads that meet this at once, one asks anew; who asks
+ * for what is constant is not kept waiting meanwhile. */
+static Quote3Error renew(Engine *engine, uint64_t seen) {
+    Quote3Error code = QUOTE3_SUCCESS;
+    EngineFacts facts;
+    (void)pthread_mutex_lock(&engine->renewal);
+    if (count_renewals(engine) == seen) {
+        code = ask_facts(engine, &facts);
+        if (code == QUOTE3_SUCCESS) {
+            (void)pthread_mutex_lock(&engine->lock);
+            engine->facts = facts;
+            engine->renewals++;
+            (void)pthread_mutex_unlock(&engine->lock);
+        }
+    }
+    (void)pthread_mutex_unlock(&engine->renewal);
+    return code;
+}
+
+static Quote3Error quote_once(Engine *engine, const SgxReport *report, SgxQeReportInfo *info, uint8_t *quote,
+                              uint32_t size) {
+    if (info == NULL) {
+        return engine->quote(report, size, quote);
+    }
+    return engine->get_quote_with_info != NULL ? engine->get_quote_with_info(report, NULL, info, quote, size)
+                                               : QUOTE3_UNABLE_TO_GENERATE_QE_REPORT;
+}
+
+/* Enters the library, after waking it up if it rests. */
+static void enter(Engine *engine) {
+    (void)pthread_rwlock_rdlock(&engine->load);
+    while (engine->resting) {
+        (void)pthread_rwlock_unlock(&engine->load);
+        (void)pthread_rwlock_wrlock(&engine->load);
+        (void)engine->set_policy(QUOTE_LIBRARY_PERSISTENT);
+        engine->resting = false;
+        (void)pthread_rwlock_unlock(&engine->load);
+        (void)pthread_rwlock_rdlock(&engine->load);
+    }
+}
+
+static void leave(Engine *engine) {
+    (void)pthread_rwlock_unlock(&engine->load);
+}
+
+void engine_rest(Engine *engine) {
+    (void)pthread_rwlock_wrlock(&engine->load);
+    if (!engine->resting) {
+        (void)engine->set_policy(QUOTE_LIBRARY_EPHEMERAL);
+        (void)engine->cleanup();
+        engine->resting = true;
+    }
+    (void)pthread_rwlock_unlock(&engine->load);
+}
+
+/* Intel's library keeps the id of an enclave that was lost (suspend, migration) until it is told to let go.
+ */
+static void let_go(Engine *engine, uint64_t seen) {
+    (void)pthread_rwlock_wrlock(&engine->load);
+    if (count_renewals(engine) == seen) {
+        (void)engine->set_policy(QUOTE_LIBRARY_EPHEMERAL);
+        (void)engine->cleanup();
+        (void)engine->set_policy(QUOTE_LIBRARY_PERSISTENT);
+        engine->resting = false;
+    }
+    (void)pthread_rwlock_unlock(&engine->load);
+}
+
+Quote3Error engine_quote(Engine *engine, const SgxReport *report, SgxQeReportInfo *info, uint8_t *quote,
+                         uint32_t size) {
+    EngineFacts facts;
+    uint64_t renewals = count_renewals(engine);
+    enter(engine);
+    Quote3Error code = quote_once(engine, report, info, quote, size);
+    if (code == QUOTE3_ENCLAVE_LOST) {
+        leave(engine);
+        let_go(engine, renewals);
+        enter(engine);
+    }
+    if (code == QUOTE3_ATT_KEY_NOT_INITIALIZED || code == QUOTE3_ENCLAVE_LOST) {
+        code = renew(engine, renewals);
+        engine_facts(engine, &facts);
+        if (code == QUOTE3_SUCCESS) {
+            code = facts.quote_size == size ? quote_once(engine, report, info, quote, size)
+                                            : QUOTE3_ERROR_INVALID_PARAMETER;
+        }
+    }
+    leave(engine);
+    return code;
+}
+
+Quote3Error engine_trial_report(Engine *engine, const SgxTargetInfo *target,
+                                const uint8_t report_data[SGX_REPORT_DATA_SIZE], SgxReport *ret_report) {
+    return engine->trial_report != NULL ? engine->trial_report(target, report_data, ret_report)
+                                        : QUOTE3_INTERFACE_UNAVAILABLE;
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quoted/generation.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/base/clock.h"
+#include "bundles/base/file.h"
+#include "bundles/base/json.h"
+#include "bundles/base/log.h"
+#include "quoted/generation_private.h"
+
+enum { WARM_UP_LOW_MS = 300, DUCK_REST_MS = 30 * 1000, TICK_MS = 5000 };
+
+void generation_drain(Generation *generation) {
+    generation->state = CONTROL_STATE_DRAINING;
+    pool_drain(generation->pool, generation->spec.handover != NULL ? generation->spec.handover->send_fd : -1);
+}
+
+static bool warm_up(Generation *generation, Error *err) {
+    uint64_t start = clock_monotonic_ns();
+    Trial trial = {0};
+    generation->engine = engine_open(generation->spec.bundle, generation->manifest, err);
+    if (generation->engine == NULL || !engine_init(generation->engine, err) ||
+        !trial_take(generation->engine, &trial, err)) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&generation->lock);
+    generation->trial = trial;
+    generation->warm_up_us = (clock_monotonic_ns() - start) / 1000;
+    (void)pthread_mutex_unlock(&generation->lock);
+    return true;
+}
+
+/* A thread of its own, which runs when nobody else wants the processor: on a busy node, the generation that
+ * serves shall not feel it. A lower nice value would not do: the kernel lets such a thread finish its slice.
+ */
+static void *warm_up_run(void *context) {
+    Generation *generation = context;
+    Error err = ERROR_INIT;
+    const struct sched_param none = {0};
+    if (sched_setscheduler(0, SCHED_IDLE, &none) == 0) {
+        atomic_store(&generation->warm_up_thread, gettid());
+    }
+    if (!warm_up(generation, &err)) {
+        (void)pthread_mutex_lock(&generation->lock);
+        generation->state = CONTROL_STATE_FAILED;
+        generation->failure = err;
+        (void)pthread_mutex_unlock(&generation->lock);
+    }
+    atomic_store(&generation->warm_up_thread, 0);
+    (void)!eventfd_write(generation->warm_fd, 1);
+    return NULL;
+}
+
+static void announce(Generation *generation, ControlType type, json_t *payload) {
+    CLEANUP(json_freep) json_t *owned = payload;
+    if (generation->server != NULL) {
+        control_server_broadcast(generation->server, type, owned);
+    }
+}
+
+/* By the main thread, because threads inherit their starter's priority. */
+static bool become_ready(Generation *generation, Error *err) {
+    const PoolSpec spec = {.config = generation->spec.config,
+                           .engine = generation->engine,
+                           .ducks = generation->ducks,
+                           .counters = &generation->counters,
+                           .drained_fd = generation->drained_fd};
+    Pool *pool = pool_start(&spec, err);
+    if (pool == NULL) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&generation->lock);
+    generation->pool = pool;
+    generation->state = CONTROL_STATE_READY;
+    bool good = generation->spec.listener_fd < 0 || pool_accept(pool, generation->spec.listener_fd, err);
+    if (generation->spec.listener_fd >= 0) {
+        generation->state = CONTROL_STATE_SERVING;
+    }
+    (void)pthread_mutex_unlock(&generation->lock);
+    return good;
+}
+
+/* True: ready, and serving if there is a listener. */
+static bool on_warm(Generation *generation, Error *err) {
+    if (generation->state == CONTROL_STATE_FAILED) {
+        announce(generation, CONTROL_EVENT_FAILED,
+                 json_pack("{s:s, s:s}", "kind", error_kind_name(generation->failure.kind), "error",
+                           generation->failure.text));
+        *err = generation->failure;
+        return false;
+    }
+    if (!become_ready(generation, err)) {
+        return false;
+    }
+    log_info("ready", "bundle=%s version=%s%s warm_up_us=%llu", generation->manifest->name,
+             generation->manifest->version, generation->manifest->simulated ? " simulated" : "",
+             (unsigned long long)generation->warm_up_us);
+    announce(generation, CONTROL_EVENT_READY, generation_status(generation));
+    (void)sd_notify(0, "READY=1");
+    return true;
+}
+
+static bool on_drained(Generation *generation) {
+    (void)pthread_mutex_lock(&generation->lock);
+    /* A drain that was undone may have been complete, and another one have begun since. */
+    bool drained =
+        generation->state == CONTROL_STATE_DRAINING && pool_load(generation->pool).connections == 0;
+    if (drained) {
+        generation->state = CONTROL_STATE_LAME_DUCK;
+    }
+    (void)pthread_mutex_unlock(&generation->lock);
+    atomic_store(&generation->last_relay_ms, clock_monotonic_ms());
+    if (drained) {
+        const Counters *counters = &generation->counters;
+        uint64_t finished = counters_get(&counters->accepted) - counters_get(&counters->left);
+        announce(generation, CONTROL_EVENT_DRAINED,
+                 json_pack("{s:I, s:I}", "finished", (json_int_t)finished, "left",
+                           (json_int_t)counters_get(&counters->left)));
+    }
+    return drained;
+}
+
+/* A lame duck that nobody has asked for a while needs no EPC. */
+static void rest_if_idle(Generation *generation) {
+    (void)pthread_mutex_lock(&generation->lock);
+    bool lame = generation->state == CONTROL_STATE_LAME_DUCK;
+    (void)pthread_mutex_unlock(&generation->lock);
+    if (lame && clock_monotonic_ms() - atomic_load(&generation->last_relay_ms) >= DUCK_REST_MS) {
+        engine_rest(generation->engine);
+    }
+}
+
+typedef struct Life {
+    bool ending;
+    uint64_t deadline_ms; /* of the end */
+} Life;
+
+/* Drains what is there to drain; true if the end is now. */
+static bool begin_end(Generation *generation, Life *life) {
+    bool now = true;
+    (void)pthread_mutex_lock(&generation->lock);
+    if (generation->state == CONTROL_STATE_SERVING) {
+        generation_drain(generation);
+    }
+    now = generation->state != CONTROL_STATE_DRAINING;
+    (void)pthread_mutex_unlock(&generation->lock);
+    if (!life->ending) {
+        life->ending = true;
+        life->deadline_ms = clock_monotonic_ms() + generation->spec.config->drain_timeout_ms;
+        (void)sd_notify(0, "STOPPING=1");
+    }
+    return now;
+}
+
+/* On a node without any idle time the warm-up would take too long. Where the system does not allow this (it
+ * takes CAP_SYS_NICE), it takes long. */
+static void raise_warm_up(Generation *generation) {
+    const struct sched_param none = {0};
+    pid_t thread = atomic_exchange(&generation->warm_up_thread, 0);
+    if (thread != 0) {
+        (void)sched_setscheduler(thread, SCHED_OTHER, &none);
+    }
+}
+
+static bool consume(struct pollfd *poller) {
+    eventfd_t unused;
+    return (poller->revents & POLLIN) != 0 && eventfd_read(poller->fd, &unused) == 0;
+}
+
+/* Somebody did not finish in time; perhaps the library, in which a thread would be waited for without end.
+ * What is not answered goes the way of connections whose process was killed. */
+static _Noreturn void end_at_once(Generation *generation) {
+    log_warning("drain-timeout", "connections=%u", pool_load(generation->pool).connections);
+    _exit(0);
+}
+
+/* Once its outcome is there, it has nothing more to do than to end. */
+static void join_warm_up(Generation *generation) {
+    if (generation->warm_up_runs) {
+        (void)pthread_join(generation->warm_up, NULL);
+        generation->warm_up_runs = false;
+    }
+}
+
+static bool lead(Generation *generation, int signal_fd, Error *err) {
+    enum { WARM, DRAINED, RETIRE, SIGNAL, SOURCES_COUNT };
+    struct pollfd sources[SOURCES_COUNT] = {{.fd = generation->warm_fd, .events = POLLIN},
+                                            {.fd = generation->drained_fd, .events = POLLIN},
+                                            {.fd = generation->retire_fd, .events = POLLIN},
+                                            {.fd = signal_fd, .events = POLLIN}};
+    Life life = {0};
+    for (;;) {
+        int tick = generation->pool == NULL ? WARM_UP_LOW_MS : TICK_MS;
+        int ready = poll(sources, SOURCES_COUNT, life.ending ? clock_left_ms(life.deadline_ms) : tick);
+        if (ready < 0 && errno != EINTR) {
+            return error_set_errno(err, errno, "poll");
+        }
+        if (ready == 0) {
+            raise_warm_up(generation);
+        }
+        if (consume(&sources[WARM])) {
+            join_warm_up(generation);
+            if (!on_warm(generation, err)) {
+                return false;
+            }
+        }
+        if (consume(&sources[DRAINED])) {
+            if (on_drained(generation) && life.ending) {
+                return true;
+            }
+        }
+        bool retire = consume(&sources[RETIRE]);
+        struct signalfd_siginfo signal_info;
+        bool terminated = (sources[SIGNAL].revents & POLLIN) != 0 &&
+                          read(signal_fd, &signal_info, sizeof signal_info) == sizeof signal_info;
+        if ((retire || terminated) && begin_end(generation, &life)) {
+            return true;
+        }
+        if (life.ending && clock_left_ms(life.deadline_ms) == 0) {
+            end_at_once(generation);
+        }
+        rest_if_idle(generation);
+    }
+}
+
+static bool prepare(Generation *generation, Error *err) {
+    AUTO_CLOSE int directory = file_open_directory(AT_FDCWD, generation->spec.bundle, err);
+    if (directory < 0 || (generation->manifest = manifest_load(directory, err)) == NULL) {
+        return error_wrap(err, "bundle directory '%s'", generation->spec.bundle);
+    }
+    generation->ducks = ducks_new();
+    generation->drained_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    generation->warm_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    generation->retire_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (generation->ducks == NULL || generation->drained_fd < 0 || generation->warm_fd < 0 ||
+        generation->retire_fd < 0) {
+        return error_set(err, ERROR_MEMORY, "out of memory or descriptors");
+    }
+    if (generation->spec.control_path == NULL) {
+        return true;
+    }
+    generation->server =
+        control_server_open(generation->spec.control_path, generation_command, generation, err);
+    return generation->server != NULL;
+}
+
+static bool live(Generation *generation, int signal_fd, Error *err) {
+    int result = pthread_create(&generation->warm_up, NULL, warm_up_run, generation);
+    if (result != 0) {
+        return error_set_errno(err, result, "cannot start a thread");
+    }
+    generation->warm_up_runs = true;
+    bool good = lead(generation, signal_fd, err);
+    /* A library that hangs in its warm-up would hold up the end for ever. */
+    (void)pthread_mutex_lock(&generation->lock);
+    bool warming = generation->state == CONTROL_STATE_WARMING;
+    (void)pthread_mutex_unlock(&generation->lock);
+    if (warming) {
+        _exit(0);
+    }
+    join_warm_up(generation);
+    return good;
+}
+
+bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
+    AUTO_FREE Generation *generation = calloc(1, sizeof *generation);
+    if (generation == NULL) {
+        return error_set(err, ERROR_MEMORY, "out of memory");
+    }
+    generation->spec = *spec;
+    generation->started_at = clock_wall_s();
+    generation->drained_fd = generation->warm_fd = generation->retire_fd = -1;
+    (void)pthread_mutex_init(&generation->lock, NULL);
+    bool good = prepare(generation, err) && live(generation, signal_fd, err);
+    control_server_close(generation->server);
+    pool_stop(generation->pool);
+    ducks_free(generation->ducks);
+    cleanup_close(&generation->drained_fd);
+    cleanup_close(&generation->warm_fd);
+    cleanup_close(&generation->retire_fd);
+    manifest_free(generation->manifest);
+    free(generation->engine); /* what it loaded stays loaded until the process ends */
+    return good;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of a generation: generation.c leads its life, commands.c answers the manager, status.c says how
+ * it is.
+ */
+#ifndef QUOTED_GENERATION_PRIVATE_H
+#define QUOTED_GENERATION_PRIVATE_H
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "quoted/control/server.h"
+#include "quoted/generation.h"
+#include "quoted/pool.h"
+#include "quoted/trial.h"
+
+typedef struct Generation {
+    GenerationSpec spec;
+    Manifest *manifest;
+    ControlServer *server; /* NULL: runs alone */
+    Ducks *ducks;
+    Engine *engine;
+    Counters counters;
+    int drained_fd; /* eventfd of the pool */
+    int warm_fd;    /* eventfd of the warm-up */
+    int retire_fd;  /* eventfd of CONTROL_RETIRE */
+    pthread_t warm_up;
+    bool warm_up_runs; /* and was not joined yet */
+    int64_t started_at;
+    _Atomic pid_t warm_up_thread;   /* as long as it runs at the lowest priority, else 0 */
+    _Atomic uint64_t last_relay_ms; /* when another generation asked last */
+
+    pthread_mutex_t lock; /* over what follows */
+    ControlState state;
+    Pool *pool; /* NULL until ready */
+    Trial trial;
+    uint64_t warm_up_us;
+    Error failure; /* of the warm-up */
+} Generation;
+
+/* The status document of docs/protocol.md; NULL when out of memory. The lock is not held. */
+json_t *generation_status(Generation *generation);
+
+/* The handler of the control server; `context` is the generation. */
+void generation_command(void *context, ControlPeer *peer, ControlMessage *message);
+
+/* Stops accepting; the event DRAINED or the end follows when the pool is empty. The lock is held. */
+void generation_drain(Generation *generation);
+
+#endif

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quoted/handover.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/base/text.h"
+
+enum { SEND_TRIES = 200, SEND_PAUSE_MS = 5 };
+
+bool handover_send(int channel, int connection) {
+    char byte = 0;
+    struct iovec part = {&byte, sizeof byte};
+    union {
+        struct cmsghdr align;
+        char bytes[CMSG_SPACE(sizeof connection)];
+    } control = {0};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = control.bytes,
+                             .msg_controllen = sizeof control.bytes};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof connection);
+    memcpy(CMSG_DATA(header), &connection, sizeof connection);
+    return sendmsg(channel, &message, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+}
+
+/* An accepted stream connection has the listener's name; control sockets are of another type. */
+static bool is_client(int fd) {
+    struct sockaddr_un name = {0};
+    socklen_t name_size = sizeof name;
+    int type = 0;
+    int listening = 1;
+    socklen_t size = sizeof type;
+    if (getsockname(fd, (struct sockaddr *)&name, &name_size) != 0 || name.sun_family != AF_UNIX ||
+        name_size <= sizeof name.sun_family) {
+        return false;
+    }
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) == 0 && listening == 0;
+}
+
+/* The manager may need a moment to make room. */
+static void send_patiently(int channel, int fd) {
+    for (int i = 0; i < SEND_TRIES && !handover_send(channel, fd); i++) {
+        if (errno != EAGAIN && errno != ETOOMANYREFS) {
+            return;
+        }
+        (void)poll(NULL, 0, SEND_PAUSE_MS);
+    }
+}
+
+static void send_all(int channel) {
+    DIR *directory = opendir("/proc/self/fd");
+    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
+        uint32_t fd = 0;
+        if (text_parse_u32(entry->d_name, 0, INT32_MAX, &fd) && is_client((int)fd)) {
+            send_patiently(channel, (int)fd);
+        }
+    }
+}
+
+/* Its descriptors are those of the process that it watches, until that one is gone: it must not close any. */
+static void keep(int channel, int parent_pidfd) {
+    struct pollfd parent = {.fd = parent_pidfd, .events = POLLIN};
+    (void)prctl(PR_SET_NAME, "quoted-keeper");
+    (void)signal(SIGTERM, SIG_IGN);
+    (void)signal(SIGINT, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+    while (poll(&parent, 1, -1) < 0 && errno == EINTR) {
+    }
+    send_all(channel);
+    _exit(0);
+}
+
+bool handover_start(Handover *handover, Error *err) {
+    int pair[2];
+    AUTO_CLOSE int parent_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    if (parent_pidfd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        return error_set_errno(err, errno, "cannot make the channel for handing connections over");
+    }
+    *handover = (Handover){.send_fd = pair[0], .receive_fd = pair[1]};
+    long keeper = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, NULL, NULL, 0);
+    if (keeper < 0) {
+        return error_set_errno(err, errno, "cannot start the keeper of connections");
+    }
+    if (keeper == 0) {
+        keep(handover->send_fd, parent_pidfd);
+    }
+    handover->keeper = (pid_t)keeper;
+    /* The keeper polls this number in the table that both share. */
+    (void)TAKE_FD(parent_pidfd);
+    return true;
+}
+
+void handover_stop(Handover *handover) {
+    if (handover->keeper > 0) {
+        (void)kill(handover->keeper, SIGKILL);
+        while (waitpid(handover->keeper, NULL, 0) < 0 && errno == EINTR) {
+        }
+        handover->keeper = 0;
+    }
+    cleanup_close(&handover->send_fd);
+    cleanup_close(&handover->receive_fd);
+    handover->send_fd = handover->receive_fd = -1;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
+#include <stdlib.h>
+
+#include "bundles/base/clock.h"
+#include "quoted/pool_private.h"
+
+enum { GONE_CHECK_MS = 2 };
+
+/* Who waited for a while may have left; a client that only closed its sending side still wants its answer. */
+static bool client_left(const Job *job, uint64_t waited_ms) {
+    struct pollfd state = {.fd = job->fd};
+    return waited_ms >= GONE_CHECK_MS && poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+static Quote3Error call_engine(Worker *worker, Job *job, uint32_t size) {
+    Counters *counters = worker->pool->spec.counters;
+    SgxQeReportInfo *info = job->quote.has_info ? &job->quote.info : NULL;
+    uint64_t start = clock_monotonic_ns();
+    Quote3Error code = engine_quote(worker->pool->spec.engine, &job->quote.report, info, worker->quote, size);
+    counters_add(&counters->engine_calls, 1);
+    counters_add(&counters->engine_ns, clock_monotonic_ns() - start);
+    return code;
+}
+
+/* Our own quote. *ret_own_too_small: the buffer is not large enough for it, which is not asked of the engine.
+ */
+static Quote3Error quote_ourselves(Worker *worker, Job *job, uint32_t *ret_size) {
+    EngineFacts facts;
+    Quote3Error code = QUOTE3_ERROR_INVALID_PARAMETER;
+    /* Twice, because the certificate may be renewed in between and have another size. */
+    for (int attempt = 0; attempt < 2 && code == QUOTE3_ERROR_INVALID_PARAMETER; attempt++) {
+        engine_facts(worker->pool->spec.engine, &facts);
+        job->own_too_small = job->quote.buffer_size < facts.quote_size;
+        *ret_size = facts.quote_size;
+        if (job->own_too_small) {
+            return QUOTE3_ERROR_INVALID_PARAMETER;
+        }
+        if (facts.quote_size > ANSWER_BUFFER_SIZE_MAX) {
+            return QUOTE3_ERROR_OUT_OF_MEMORY;
+        }
+        code = call_engine(worker, job, facts.quote_size);
+    }
+    return code;
+}
+
+static bool is_for_ducks(Worker *worker, const Job *job, Quote3Error code) {
+    return (code == QUOTE3_INVALID_REPORT || job->own_too_small) && ducks_are_there(worker->pool->spec.ducks);
+}
+
+/* Lets the next job of the stage in; with `again` this one goes on to the lame ducks. */
+static void leave_stage(Worker *worker, QueueStage stage, Job *again) {
+    Pool *pool = worker->pool;
+    (void)pthread_mutex_lock(&pool->lock);
+    queue_done(pool->queue, stage);
+    if (again != NULL) {
+        (void)!queue_put(pool->queue, QUEUE_DUCKS, &again->link, again->client);
+    }
+    /* The engine shall not rest while this thread sends the answer. */
+    if (queue_has_work(pool->queue)) {
+        (void)pool_wake_one(pool);
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
+static AesmCode code_for_client(Worker *worker, const Job *job, Quote3Error code) {
+    if (code == QUOTE3_INVALID_REPORT && !job->own_too_small) {
+        counters_add(&worker->pool->spec.counters->duck_refusals, 1);
+        /* Made for a QE that is gone, as far as one can know: 42 makes clients ask for new target info, 47
+         * would leave them failing until they are restarted. */
+        return ducks_reinit(worker->pool->spec.ducks) ? AESM_ATT_KEY_NOT_INITIALIZED : AESM_INVALID_REPORT;
+    }
+    return job->own_too_small ? AESM_PARAMETER : aesm_code_of_quote3(code);
+}
+
+static void finish(Worker *worker, Job *job, Quote3Error result, uint32_t size) {
+    AesmCode code = AESM_SUCCESS;
+    if (result == QUOTE3_SUCCESS) {
+        answer_quote(&job->quote, worker->quote, size, &worker->response);
+    } else {
+        code = code_for_client(worker, job, result);
+        answer_quote_error(&job->quote, code, &worker->response);
+    }
+    connection_answer(worker, job->fd, job->client, AESM_QUOTE, code);
+    free(job);
+}
+
+static void refuse(Worker *worker, Job *job, AesmCode code) {
+    answer_quote_error(&job->quote, code, &worker->response);
+    connection_answer(worker, job->fd, job->client, AESM_QUOTE, code);
+    free(job);
+}
+
+static void work_for_engine(Worker *worker, Job *job) {
+    uint32_t size = 0;
+    Quote3Error code = quote_ourselves(worker, job, &size);
+    if (is_for_ducks(worker, job, code)) {
+        leave_stage(worker, QUEUE_ENGINE, job);
+        return;
+    }
+    leave_stage(worker, QUEUE_ENGINE, NULL);
+    finish(worker, job, code, size);
+}
+
+static void work_for_ducks(Worker *worker, Job *job) {
+    uint32_t size = 0;
+    uint32_t room = job->quote.buffer_size;
+    SgxQeReportInfo *info = job->quote.has_info ? &job->quote.info : NULL;
+    EngineFacts facts;
+    engine_facts(worker->pool->spec.engine, &facts);
+    Quote3Error code = ducks_quote(worker->pool->spec.ducks, facts.target_info.mr_enclave, &job->quote.report,
+                                   info, worker->quote, room, &size);
+    if (code == QUOTE3_SUCCESS) {
+        counters_add(&worker->pool->spec.counters->duck_answers, 1);
+        job->own_too_small = false;
+    }
+    leave_stage(worker, QUEUE_DUCKS, NULL);
+    finish(worker, job, code, size);
+}
+
+void job_work(Worker *worker, Job *job, QueueStage stage) {
+    const Config *config = worker->pool->spec.config;
+    uint64_t waited_ms = clock_monotonic_ms() - job->since_ms;
+    if (client_left(job, waited_ms)) {
+        counters_add(&worker->pool->spec.counters->departed, 1);
+        leave_stage(worker, stage, NULL);
+        connection_end(worker, job->fd, job->client);
+        free(job);
+    } else if (waited_ms >= config->queue_timeout_ms) {
+        leave_stage(worker, stage, NULL);
+        refuse(worker, job, AESM_BUSY);
+    } else if (stage == QUEUE_ENGINE) {
+        work_for_engine(worker, job);
+    } else {
+        work_for_ducks(worker, job);
+    }
+}

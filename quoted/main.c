@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/base/listener.h"
+#include "bundles/base/log.h"
+#include "bundles/base/text.h"
+#include "quoted/generation.h"
+
+typedef struct Options {
+    const char *bundle, *socket, *control, *config;
+    uint32_t generation;
+} Options;
+
+static const char help[] =
+    "Usage: quoted --bundle DIR --socket PATH [--config FILE]\n"
+    "       quoted --bundle DIR --generation N --control PATH [--config FILE]\n"
+    "\n"
+    "The quote daemon: answers AESM requests with the quoting enclave of one unpacked bundle.\n"
+    "\n"
+    "  --bundle DIR      directory of an unpacked bundle ('psw-bundle unpack', or one of a store's)\n"
+    "  --socket PATH     serve there, alone: on a descriptor passed by a socket unit, or on a socket made "
+    "now;\n"
+    "                    the path is not removed at the end\n"
+    "  --generation N    number of this run, given by the manager\n"
+    "  --control PATH    control socket to make; the listener comes from the manager\n"
+    "  --config FILE     quoted.yaml; without it every setting has its default\n"
+    "  --help, --version\n"
+    "\n"
+    "SIGTERM: accept no more, finish what was accepted, end with status 0.\n"
+    "Exit status: 0 ended as told, 2 usage, 3 configuration, 16 the bundle does not work; quoted(8) has "
+    "all.\n";
+
+static bool usage(Error *err, const char *what) {
+    return error_set(err, ERROR_USAGE, "%s: 'quoted --help' shows how", what);
+}
+
+static bool parse_options(int argc, char **argv, Options *options, Error *err) {
+    static const struct option names[] = {
+        {"bundle", required_argument, NULL, 'b'},     {"socket", required_argument, NULL, 's'},
+        {"generation", required_argument, NULL, 'g'}, {"control", required_argument, NULL, 'c'},
+        {"config", required_argument, NULL, 'f'},     {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},          {NULL, 0, NULL, 0}};
+    for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
+        switch (option) {
+        case 'b':
+            options->bundle = optarg;
+            break;
+        case 's':
+            options->socket = optarg;
+            break;
+        case 'c':
+            options->control = optarg;
+            break;
+        case 'f':
+            options->config = optarg;
+            break;
+        case 'g':
+            if (!text_parse_u32(optarg, 1, UINT32_MAX, &options->generation)) {
+                return usage(err, "--generation wants a number above 0");
+            }
+            break;
+        case 'h':
+            (void)fputs(help, stdout);
+            exit(0);
+        case 'v':
+            (void)puts("quoted " PSW_VERSION);
+            exit(0);
+        default:
+            return usage(err, "unknown option");
+        }
+    }
+    if (optind < argc || options->bundle == NULL || (options->socket == NULL) == (options->control == NULL) ||
+        (options->control != NULL) != (options->generation != 0)) {
+        return usage(err, "--bundle is needed, and either --socket or both --generation and --control");
+    }
+    return true;
+}
+
+static bool find_group(const char *name, gid_t *ret_group, Error *err) {
+    *ret_group = (gid_t)-1;
+    if (name[0] == 0) {
+        return true;
+    }
+    /* cppcheck-suppress getgrnamCalled; there is one thread yet */
+    const struct group *entry = getgrnam(name);
+    if (entry == NULL) {
+        return error_set(err, ERROR_CONFIG, "socket_group: there is no group '%s'", name);
+    }
+    *ret_group = entry->gr_gid;
+    return true;
+}
+
+/* The listener that a socket unit passed, else one made now. */
+static int open_listener(const char *path, const Config *config, Error *err) {
+    int inherited = listener_inherited(path);
+    if (inherited >= 0) {
+        return inherited;
+    }
+    ListenerSpec spec = {.path = path, .mode = config->socket_mode};
+    if (path[0] != '/') {
+        (void)usage(err, "--socket wants an absolute path");
+        return -1;
+    }
+    if (!find_group(config->socket_group, &spec.group, err) || !listener_check_directory(path, err) ||
+        !listener_check_free(path, err)) {
+        return -1;
+    }
+    return listener_make(&spec, err);
+}
+
+/* SIGTERM and SIGINT as something to poll; neither a client that leaves nor a terminal is a reason to die. */
+static int open_signals(Error *err) {
+    sigset_t signals;
+    (void)sigemptyset(&signals);
+    (void)sigaddset(&signals, SIGTERM);
+    (void)sigaddset(&signals, SIGINT);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN);
+    int fd = sigprocmask(SIG_BLOCK, &signals, NULL) == 0 ? signalfd(-1, &signals, SFD_CLOEXEC) : -1;
+    if (fd < 0) {
+        (void)error_set(err, ERROR_SYSTEM, "cannot watch for signals");
+    }
+    return fd;
+}
+
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static bool run(const Options *options, const Config *config, Error *err) {
+    Handover handover = HANDOVER_INIT;
+    GenerationSpec spec = {.bundle = options->bundle,
+                           .number = options->generation,
+                           .control_path = options->control,
+                           .listener_fd = -1,
+                           .config = config};
+    raise_descriptor_limit();
+    /* First of all: it has to happen while there is one thread. */
+    if (options->control != NULL) {
+        if (!handover_start(&handover, err)) {
+            return false;
+        }
+        spec.handover = &handover;
+    }
+    AUTO_CLOSE int signal_fd = open_signals(err);
+    if (signal_fd < 0 ||
+        (options->socket != NULL && (spec.listener_fd = open_listener(options->socket, config, err)) < 0)) {
+        handover_stop(&handover);
+        return false;
+    }
+    bool good = generation_run(&spec, signal_fd, err);
+    handover_stop(&handover);
+    return good;
+}
+
+int main(int argc, char **argv) {
+    Error err = ERROR_INIT;
+    Options options = {0};
+    Config config;
+    static char name[32] = "quoted";
+    if (!parse_options(argc, argv, &options, &err) || !config_load(options.config, &config, &err)) {
+        (void)fprintf(stderr, "quoted: %s\n", err.text);
+        return error_kind_exit_status(err.kind);
+    }
+    if (options.generation != 0) {
+        (void)snprintf(name, sizeof name, "quoted[%u]", options.generation);
+    }
+    log_open(name, config.log_level);
+    if (!run(&options, &config, &err)) {
+        char text[ERROR_TEXT_MAX];
+        log_error("failed", "kind=%s error=%s", error_kind_name(err.kind),
+                  log_quote(text, sizeof text, err.text));
+        return error_kind_exit_status(err.kind);
+    }
+    return 0;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The inside of a pool: pool.c owns the threads, worker.c is what one does, connection.c is one client.
+ */
+#ifndef QUOTED_POOL_PRIVATE_H
+#define QUOTED_POOL_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "quoted/answer.h"
+#include "quoted/pool.h"
+#include "quoted/queue.h"
+#include "quoted/waiting.h"
+
+enum { SCRATCH_SIZE = CONFIG_REQUEST_SIZE_MAX + AESM_FRAME_HEADER_SIZE };
+
+/* So many connections beyond a limit may stay until their request is there and can be answered busy (a client
+ * that is closed before it has written dies of SIGPIPE), and so many more may be about to be closed. */
+enum { CONNECTIONS_BEYOND_LIMIT_MAX = 256 };
+
+/* A client whose request is not whole yet, or whose answer is not all written. */
+typedef struct Connection {
+    WaitingLink link; /* first, so that a link is its connection */
+    int fd;
+    uint64_t deadline_ms;
+    uint32_t wanted;    /* bytes that make the request whole; 0: not known yet */
+    uint32_t seen;      /* bytes of it at the last look */
+    uint32_t pieces;    /* in which they came, at least */
+    uint64_t crumbs_ms; /* from when on its sender is taken for stuck; 0: it cannot be */
+    Buffer taken;       /* a request that is read piece by piece */
+    Buffer rest;        /* of the answer */
+} Connection;
+
+/* A quote to be made. */
+typedef struct Job {
+    QueueLink link; /* first, so that a link is its job */
+    int fd;
+    QueueClient *client;
+    uint64_t since_ms;
+    bool own_too_small; /* our quote does not fit the client's buffer; a lame duck's might */
+    AnswerQuote quote;
+} Job;
+
+typedef struct Adopted {
+    struct Adopted *next;
+    int fd;
+} Adopted;
+
+typedef struct Worker {
+    Pool *pool;
+    pthread_t thread;
+    bool started;
+    int epoll_fd;
+    int wake_fd;
+    bool asleep; /* under the pool's lock */
+    AesmResponse response;
+    uint8_t *scratch; /* SCRATCH_SIZE and AESM_BODY_SLACK */
+    uint8_t *quote;   /* ANSWER_BUFFER_SIZE_MAX */
+} Worker;
+
+struct Pool {
+    PoolSpec spec;
+    pthread_mutex_t lock; /* over what follows */
+    Queue *queue;
+    int listener_fd;
+    int spare_fd; /* given up for a moment when no descriptor is left */
+    int handover_fd;
+    uint32_t connections_max; /* as configured, or as many as descriptors allow */
+    uint32_t connections;
+    uint32_t accepting_now; /* threads between accept and counting */
+    bool accepting, draining, stopping;
+    bool handover; /* the attendant is to give unfinished connections away */
+    Waiting waiting;
+    uint32_t crumbs;         /* the attendant's: connections with crumbs_ms */
+    uint64_t crumbs_look_ms; /* when they are looked at next */
+    size_t taken;            /* the attendant's: bytes of requests that are read piece by piece */
+    Adopted *adopted;
+    _Atomic uint32_t duck_quote_size;
+    unsigned workers_count;
+    Worker workers[CONFIG_THREADS_MAX];
+};
+
+void *worker_run(void *worker);
+
+/* The last thread, which never works jobs: it keeps all connections that have to wait, so that none of them
+ * waits for an engine or a lame duck besides. It is registered last with the listener, and so accepts only
+ * when the others are busy. */
+Worker *pool_attendant(Pool *pool);
+
+/* Wakes one sleeping thread that works jobs; false: there is none. The lock is held. */
+bool pool_wake_one(Pool *pool);
+/* The lock is held. */
+void pool_wake_attendant(Pool *pool);
+/* There is a spare descriptor, or was one to be had now; the lock is held. */
+bool pool_has_spare(Pool *pool);
+/* Says that the pool is drained if it is; the lock is held. */
+void pool_check_drained(Pool *pool);
+
+/* A new connection, accepted or adopted. Takes the descriptor. */
+void connection_begin(Worker *worker, int fd, bool adopted);
+/* Its descriptor is ready. */
+void connection_continue(Worker *worker, Connection *connection);
+/* Closes those that had to make room. */
+void connection_close_doomed(Worker *worker);
+/* Closes those whose time is over and helps those that are stuck; the milliseconds until the next one's, -1
+ * if there is none. */
+int connection_expire(Worker *worker);
+/* Gives all unfinished ones whose request is not whole to the pool's handover_fd. This one and the former two
+ * are the attendant's. */
+void connection_hand_over(Worker *worker);
+void connection_close_all(Pool *pool);
+
+/* Sends the worker's response and ends the connection, at once or when the client has read it. */
+void connection_answer(Worker *worker, int fd, QueueClient *client, AesmNumber number, AesmCode code);
+/* Ends it without an answer. */
+void connection_end(Worker *worker, int fd, QueueClient *client);
+
+/* Works one job in its stage. */
+void job_work(Worker *worker, Job *job, QueueStage stage);
+
+#endif

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quoted/trial.h"
+
+#include <stdlib.h>
+#include <sys/random.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/base/clock.h"
+#include "bundles/sgx/quote.h"
+
+static bool failed(const char *what, Quote3Error code, Error *err) {
+    return error_set(err, ERROR_ENGINE, "trial quote: %s: the quote library says 0x%x", what, code);
+}
+
+static bool check_quote(const EngineFacts *facts, const SgxReport *report, Bytes bytes, Trial *trial,
+                        Error *err) {
+    Quote quote;
+    if (!quote_parse(bytes, &quote, err) || !quote_matches_report(&quote, &report->body, err) ||
+        !quote_check_signatures(&quote, err)) {
+        return error_wrap(err, "trial quote");
+    }
+    if (memcmp(quote.qe_report->mr_enclave, facts->target_info.mr_enclave, SGX_HASH_SIZE) != 0) {
+        return error_set(err, ERROR_ENGINE, "trial quote: it is from another QE than the target info names");
+    }
+    trial->qe_isv_svn = quote.qe_isv_svn;
+    trial->pce_isv_svn = quote.pce_isv_svn;
+    return true;
+}
+
+static bool take_quote(Engine *engine, const EngineFacts *facts, const SgxReport *report, Trial *trial,
+                       Error *err) {
+    AUTO_FREE uint8_t *quote = malloc(facts->quote_size);
+    if (quote == NULL) {
+        return error_set(err, ERROR_MEMORY, "trial quote: out of memory");
+    }
+    Quote3Error code = engine_quote(engine, report, NULL, quote, facts->quote_size);
+    if (trial->probe) {
+        return code == QUOTE3_INVALID_REPORT || failed("a forged report is not refused as such", code, err);
+    }
+    return code == QUOTE3_SUCCESS ? check_quote(facts, report, (Bytes){quote, facts->quote_size}, trial, err)
+                                  : failed("no quote", code, err);
+}
+
+bool trial_take(Engine *engine, Trial *ret_trial, Error *err) {
+    Trial trial = {0};
+    SgxReport report = {0};
+    uint8_t nonce[SGX_REPORT_DATA_SIZE] = {0};
+    EngineFacts facts;
+    engine_facts(engine, &facts);
+    if (getrandom(nonce, sizeof nonce, 0) != sizeof nonce) {
+        return error_set(err, ERROR_SYSTEM, "trial quote: no random bytes");
+    }
+    Quote3Error code = engine_trial_report(engine, &facts.target_info, nonce, &report);
+    trial.probe = code == QUOTE3_INTERFACE_UNAVAILABLE;
+    if (code != QUOTE3_SUCCESS && !trial.probe) {
+        return failed("no report", code, err);
+    }
+    uint64_t start = clock_monotonic_ns();
+    if (!take_quote(engine, &facts, &report, &trial, err)) {
+        return false;
+    }
+    trial.microseconds = (clock_monotonic_ns() - start) / 1000;
+    *ret_trial = trial;
+    return true;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include "bundles/base/cleanup.h"
+#include "quoted/pool_private.h"
+
+enum { EVENTS_MAX = 32, ACCEPTS_MAX = 32, SLEEP_MAX_MS = 1000, EXHAUSTED_PAUSE_MS = 5 };
+
+/* No descriptor is left: the spare one makes room for the one that waits longest, which is told so if its
+ * request is there. */
+static int accept_with_spare(Pool *pool) {
+    (void)pthread_mutex_lock(&pool->lock);
+    cleanup_close(&pool->spare_fd);
+    pool->spare_fd = -1;
+    int fd = accept4(pool->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    (void)pthread_mutex_unlock(&pool->lock);
+    return fd;
+}
+
+static void restore_spare(Pool *pool) {
+    (void)pthread_mutex_lock(&pool->lock);
+    (void)pool_has_spare(pool);
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
+static bool enter_accepting(Pool *pool) {
+    (void)pthread_mutex_lock(&pool->lock);
+    bool accepting = pool->accepting;
+    pool->accepting_now += accepting;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return accepting;
+}
+
+static void leave_accepting(Pool *pool) {
+    (void)pthread_mutex_lock(&pool->lock);
+    pool->accepting_now--;
+    pool_check_drained(pool);
+    (void)pthread_mutex_unlock(&pool->lock);
+}
+
+static void accept_all(Worker *worker) {
+    Pool *pool = worker->pool;
+    if (!enter_accepting(pool)) {
+        return;
+    }
+    for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
+        int fd = accept4(pool->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        bool exhausted = fd < 0 && (errno == EMFILE || errno == ENFILE);
+        if (exhausted) {
+            fd = accept_with_spare(pool);
+        }
+        if (fd >= 0) {
+            connection_begin(worker, fd, false);
+        }
+        if (exhausted) {
+            restore_spare(pool);
+            /* The listener stays ready: without a pause this would be a busy loop. */
+            (void)poll(NULL, 0, EXHAUSTED_PAUSE_MS);
+        }
+        if (fd < 0 || exhausted) {
+            break;
+        }
+    }
+    leave_accepting(pool);
+}
+
+static void take_adopted(Worker *worker) {
+    Pool *pool = worker->pool;
+    (void)pthread_mutex_lock(&pool->lock);
+    Adopted *adopted = TAKE(pool->adopted);
+    pool->accepting_now += adopted != NULL;
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (adopted == NULL) {
+        return;
+    }
+    while (adopted != NULL) {
+        Adopted *next = adopted->next;
+        connection_begin(worker, adopted->fd, true);
+        free(adopted);
+        adopted = next;
+    }
+    leave_accepting(pool);
+}
+
+static void take_in(Worker *worker, const struct epoll_event *events, int count) {
+    for (int i = 0; i < count; i++) {
+        void *source = events[i].data.ptr;
+        if (source == worker->pool) {
+            accept_all(worker);
+        } else if (source == worker) {
+            eventfd_t unused;
+            (void)!eventfd_read(worker->wake_fd, &unused);
+        } else {
+            connection_continue(worker, source);
+        }
+    }
+}
+
+/* What the lock has to be held for before a thread may sleep: is there anything to do? */
+static bool prepare_sleep(Worker *worker, bool *ret_handover, bool *ret_stopping) {
+    Pool *pool = worker->pool;
+    (void)pthread_mutex_lock(&pool->lock);
+    *ret_stopping = pool->stopping;
+    bool is_attendant = worker == pool_attendant(pool);
+    *ret_handover = is_attendant && pool->handover;
+    worker->asleep = !pool->stopping && !*ret_handover && pool->adopted == NULL &&
+                     (is_attendant || !queue_has_work(pool->queue));
+    bool asleep = worker->asleep;
+    (void)pthread_mutex_unlock(&pool->lock);
+    return asleep;
+}
+
+static void note_awake(Worker *worker) {
+    (void)pthread_mutex_lock(&worker->pool->lock);
+    worker->asleep = false;
+    (void)pthread_mutex_unlock(&worker->pool->lock);
+}
+
+/* The next job; if there is another one that somebody could work meanwhile, somebody is woken. */
+static Job *take_job(Worker *worker, QueueStage *ret_stage) {
+    Pool *pool = worker->pool;
+    (void)pthread_mutex_lock(&pool->lock);
+    Job *job = (Job *)queue_take(pool->queue, ret_stage);
+    if (job != NULL && queue_has_work(pool->queue)) {
+        (void)pool_wake_one(pool);
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    return job;
+}
+
+static void hand_over(Worker *worker) {
+    /* First, so that what is kept from now on asks for another round. */
+    (void)pthread_mutex_lock(&worker->pool->lock);
+    worker->pool->handover = false;
+    (void)pthread_mutex_unlock(&worker->pool->lock);
+    connection_hand_over(worker);
+    (void)pthread_mutex_lock(&worker->pool->lock);
+    pool_check_drained(worker->pool);
+    (void)pthread_mutex_unlock(&worker->pool->lock);
+}
+
+void *worker_run(void *context) {
+    Worker *worker = context;
+    bool is_attendant = worker == pool_attendant(worker->pool);
+    struct epoll_event events[EVENTS_MAX];
+    bool more = false;
+    for (;;) {
+        bool handover = false;
+        bool stopping = false;
+        bool asleep = prepare_sleep(worker, &handover, &stopping);
+        if (stopping) {
+            return NULL;
+        }
+        if (handover) {
+            hand_over(worker);
+        }
+        int left = is_attendant ? connection_expire(worker) : -1;
+        int timeout = left >= 0 && left < SLEEP_MAX_MS ? left : SLEEP_MAX_MS;
+        int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, asleep && !more ? timeout : 0);
+        if (asleep) {
+            note_awake(worker);
+        }
+        take_in(worker, events, count);
+        take_adopted(worker);
+        if (is_attendant) {
+            connection_close_doomed(worker);
+        }
+        QueueStage stage = QUEUE_ENGINE;
+        Job *job = is_attendant ? NULL : take_job(worker, &stage);
+        more = job != NULL;
+        if (job != NULL) {
+            job_work(worker, job, stage);
+        }
+    }
+}

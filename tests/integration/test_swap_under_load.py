@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+# alone
+"""What the README promises: whatever happens to bundles, manager and daemons, no request fails."""
+
+import contextlib
+import os
+import pathlib
+import signal
+import tempfile
+import unittest
+
+from tests.support import node as nodes
+
+CLIENTS = ("--clients", 8, "--rate", 600, "--duration", "5m")
+CACHED = ("--flow", "quote", "--target", "cached", *CLIENTS)
+FRESH = ("--flow", "full", "--target", "fresh", *CLIENTS)
+
+
+class SwapUnderLoadTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        directory = tempfile.TemporaryDirectory(prefix="psw-")
+        cls.addClassCleanup(directory.cleanup)
+        cls.platform = nodes.Platform(pathlib.Path(directory.name) / "platform")
+        cls.files = {version: cls.platform.bundle(version, svn) for version, svn in (("1.0", 8), ("2.0", 9))}
+
+    def setUp(self):
+        self.node = self.enterContext(nodes.Node(platform=self.platform))
+        for file in self.files.values():
+            self.node.ctl("stage", file)
+        self.api = nodes.Api(self.node.api_path)
+        self.addCleanup(self.api.close)
+        self.api.swap("1.0")
+
+    def swap_by_new_manager(self, version):
+        with contextlib.closing(nodes.Api(self.node.api_path)) as api:
+            api.swap(version)
+
+    def assert_nothing_failed(self, report):
+        self.assertGreater(report["requests"], 0)
+        self.assertEqual(report["failed"], 0, f"{report['failures']} {report['codes']} {report['notes']}")
+
+    def test_clients_with_fresh_target_info_notice_no_swap(self):
+        load = self.node.load(*FRESH)
+        for i in range(20):
+            self.api.swap(("2.0", "1.0")[i % 2])
+        report = load.stop()
+        self.assert_nothing_failed(report)
+        self.assertEqual(len(report["quotes_by_qe"]), 2, "both generations served")
+
+    def test_clients_with_cached_target_info_get_quotes_of_the_qe_that_they_know(self):
+        known = self.node.serving()["qe"]
+        load = self.node.load(*CACHED, "--expect-qe", known)
+        nodes.wait_until(lambda: self.node.serving()["status"]["counters"]["accepted"] > 20, "the clients' first quotes")
+        for i in range(21):
+            self.api.swap(("2.0", "1.0")[i % 2])
+        self.assertNotEqual(self.node.serving()["qe"], known)
+        report = load.stop()
+        self.assert_nothing_failed(report)
+        self.assertEqual(list(report["quotes_by_qe"]), [known])
+
+    def test_the_socket_keeps_its_inode_over_swaps_and_a_new_manager(self):
+        inode = self.node.socket.stat().st_ino
+        self.api.swap("2.0")
+        self.node.kill_manager()
+        self.node.start()
+        self.swap_by_new_manager("1.0")
+        self.assertEqual(self.node.socket.stat().st_ino, inode)
+
+    def test_killing_the_manager_costs_nothing_and_a_new_one_adopts_what_serves(self):
+        load = self.node.load(*FRESH)
+        before = self.node.serving()
+        self.node.kill_manager()
+        self.node.start()
+        after = self.node.serving()
+        self.assertEqual((after["generation"], after["pid"]), (before["generation"], before["pid"]))
+        self.swap_by_new_manager("2.0")
+        self.assert_nothing_failed(load.stop())
+
+    def test_killing_the_serving_generation_loses_not_one_request(self):
+        load = self.node.load(*FRESH)
+        for _ in range(5):
+            before = self.node.serving()
+            os.kill(before["pid"], signal.SIGKILL)
+            nodes.wait_until(lambda old=before: self.serves_another(old), "the next generation")
+        self.assert_nothing_failed(load.stop())
+
+    def serves_another(self, old):
+        now = self.node.serving()
+        return now is not None and now["state"] == "serving" and now["generation"] > old["generation"]
+
+    def test_a_rollback_under_load_is_a_swap_like_any_other(self):
+        load = self.node.load(*FRESH)
+        self.api.swap("2.0")
+        self.node.ctl("rollback")
+        self.assertEqual(self.node.serving()["bundle"]["version"], "1.0")
+        self.assert_nothing_failed(load.stop())
+
+    def test_bundles_that_are_refused_leave_the_serving_generation_alone(self):
+        load = self.node.load(*FRESH)
+        before = self.node.serving()
+        whole = self.files["2.0"].read_bytes()
+        damaged = self.node.directory / "damaged.pswb"
+        for content in (whole[:len(whole) // 2], whole[:1000] + bytes([whole[1000] ^ 1]) + whole[1001:], b"", b"x" * 4096):
+            damaged.write_bytes(content)
+            result = self.node.ctl_raw("stage", damaged)
+            self.assertIn(result.returncode, (4, 5), result.stderr)  # input, verify
+            self.assertTrue(result.stderr.splitlines()[-1].startswith("pswctl: "), result.stderr)
+        after = self.node.serving()
+        self.assertEqual((after["generation"], after["pid"]), (before["generation"], before["pid"]))
+        self.assert_nothing_failed(load.stop())
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bundles/package.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bundles/base/buffer.h"
+#include "bundles/base/cleanup.h"
+
+enum { OUT_MAX = 4 << 20 };
+
+static void freep_archive(struct archive **archive) {
+    (void)archive_write_free(*archive);
+}
+
+static void put(struct archive *archive, const char *path, unsigned type, const void *data, size_t size) {
+    struct archive_entry *entry = archive_entry_new();
+    archive_entry_set_pathname(entry, path);
+    archive_entry_set_filetype(entry, type);
+    archive_entry_set_perm(entry, 0644);
+    if (type == AE_IFREG) {
+        archive_entry_set_size(entry, (la_int64_t)size);
+    } else {
+        archive_entry_set_symlink(entry, data);
+    }
+    assert_int_equal(archive_write_header(archive, entry), ARCHIVE_OK);
+    if (type == AE_IFREG) {
+        assert_int_equal(archive_write_data(archive, data, size), size);
+    }
+    archive_entry_free(entry);
+}
+
+/* A tar archive with two files, a link, and a name that climbs. */
+static int tar_file(bool gzip) {
+    static uint8_t out[OUT_MAX];
+    size_t used = 0;
+    CLEANUP(freep_archive) struct archive *archive = archive_write_new();
+    assert_int_equal(archive_write_set_format_ustar(archive), ARCHIVE_OK);
+    assert_int_equal(gzip ? archive_write_add_filter_gzip(archive) : archive_write_add_filter_none(archive),
+                     ARCHIVE_OK);
+    assert_int_equal(archive_write_open_memory(archive, out, sizeof out, &used), ARCHIVE_OK);
+    put(archive, "./usr/lib/a.so", AE_IFREG, "first", 5);
+    put(archive, "link", AE_IFLNK, "usr/lib/a.so", 0);
+    put(archive, "/../b", AE_IFREG, "second", 6);
+    assert_int_equal(archive_write_close(archive), ARCHIVE_OK);
+    int fd = memfd_create("package", MFD_CLOEXEC);
+    assert_int_equal(write(fd, out, used), used);
+    return fd;
+}
+
+static int memory_file(const void *data, size_t size) {
+    int fd = memfd_create("package", MFD_CLOEXEC);
+    assert_int_equal(write(fd, data, size), size);
+    return fd;
+}
+
+typedef struct Seen {
+    char text[256];
+    const char *wanted; /* NULL: all */
+    uint64_t asked;
+} Seen;
+
+static bool wants(void *context, const char *path, uint64_t size, Bytes head) {
+    Seen *seen = context;
+    seen->asked++;
+    assert_int_equal(head.size, size < PACKAGE_HEAD_SIZE ? size : PACKAGE_HEAD_SIZE);
+    return seen->wanted == NULL || strcmp(path, seen->wanted) == 0;
+}
+
+static bool on_file(void *context, const PackageInfo *info, const char *path, Bytes content, Error *err) {
+    Seen *seen = context;
+    (void)info, (void)err;
+    size_t at = strlen(seen->text);
+    (void)snprintf(seen->text + at, sizeof seen->text - at, "%s=%.*s;", path, (int)content.size,
+                   content.data);
+    return true;
+}
+
+static bool read_package(int fd, Seen *seen, PackageInfo *ret_info, Error *err) {
+    const PackageVisitor visitor = {.context = seen, .wants = wants, .file = on_file};
+    bool good = package_read(fd, "p", &visitor, ret_info, err);
+    (void)close(fd);
+    return good;
+}
+
+static void plain_files_are_handed_over_and_links_passed_over(void **state) {
+    (void)state;
+    for (int gzip = 0; gzip < 2; gzip++) {
+        Error err = ERROR_INIT;
+        Seen seen = {0};
+        PackageInfo info;
+        assert_true(read_package(tar_file(gzip), &seen, &info, &err));
+        assert_int_equal(info.kind, PACKAGE_TAR);
+        assert_string_equal(info.name, "");
+        assert_string_equal(seen.text, "usr/lib/a.so=first;../b=second;");
+        assert_int_equal(seen.asked, 2);
+    }
+}
+
+static void only_what_is_wanted_is_read(void **state) {
+    (void)state;
+    Error err = ERROR_INIT;
+    Seen seen = {.wanted = "usr/lib/a.so"};
+    PackageInfo info;
+    assert_true(read_package(tar_file(false), &seen, &info, &err));
+    assert_string_equal(seen.text, "usr/lib/a.so=first;");
+}
+
+static void a_kind_is_told_by_its_bytes(void **state) {
+    (void)state;
+    static const struct {
+        const char *head;
+        size_t size;
+        PackageKind kind;
+    } cases[] = {{"!<arch>\ndebian-binary   ", 24, PACKAGE_DEB},
+                 {"!<arch>\nx.o             ", 24, PACKAGE_NONE},
+                 {"\xed\xab\xee\xdb", 4, PACKAGE_RPM},
+                 {"\x1f\x8b\x08", 3, PACKAGE_TAR},
+                 {"\177ELF", 4, PACKAGE_NONE},
+                 {"", 0, PACKAGE_NONE}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_int_equal(package_kind((Bytes){.data = (const uint8_t *)cases[i].head, .size = cases[i].size}),
+                         cases[i].kind);
+    }
+}
+
+static void assert_refused(int fd, ErrorKind kind, const char *words) {
+    Error err = ERROR_INIT;
+    Seen seen = {0};
+    PackageInfo info;
+    assert_false(read_package(fd, &seen, &info, &err));
+    assert_int_equal(err.kind, kind);
+    if (strstr(err.text, words) == NULL) {
+        fail_msg("'%s' is not in: %s", words, err.text);
+    }
+}
+
+static void headers_of_rpm_that_lie_are_refused(void **state) {
+    (void)state;
+    uint8_t file[512] = {0xed, 0xab, 0xee, 0xdb};
+    static const uint8_t intro[] = {0x8e, 0xad, 0xe8, 0x01, 0, 0, 0, 0};
+    assert_refused(memory_file(file, 50), ERROR_INPUT, "cut short");
+    assert_refused(memory_file(file, sizeof file), ERROR_INPUT, "a header of the RPM package is missing");
+    memcpy(file + 96, intro, sizeof intro);
+    memset(file + 96 + 8, 0xff, 8); /* 2^32 - 1 entries and bytes */
+    assert_refused(memory_file(file, sizeof file), ERROR_LIMIT, "larger than any should be");
+    memset(file + 96 + 8, 0, 8);
+    memcpy(file + 112, intro, sizeof intro);
+    file[112 + 11] = 1; /* one entry, no store */
+    memcpy(file + 128, "\0\0\x03\xe8\0\0\0\x06\xff\xff\xff\xff\0\0\0\1", 16);
+    assert_refused(memory_file(file, sizeof file), ERROR_INPUT, "name lies outside its header");
+}
+
+static void what_is_no_package_is_refused(void **state) {
+    (void)state;
+    assert_refused(memory_file("x", 1), ERROR_INPUT, "neither a .deb");
+    assert_refused(memory_file("\x1f\x8b\x08 not gzip", 12), ERROR_INPUT, "cannot be read");
+    assert_refused(
+        memory_file("!<arch>\ndebian-binary   0           0     0     100644  4         `\n2.0\n", 72),
+        ERROR_INPUT, "no data.tar");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_files_are_handed_over_and_links_passed_over),
+        cmocka_unit_test(only_what_is_wanted_is_read),
+        cmocka_unit_test(a_kind_is_told_by_its_bytes),
+        cmocka_unit_test(headers_of_rpm_that_lie_are_refused),
+        cmocka_unit_test(what_is_no_package_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,577 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bundles/tuf/repository.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/base/file.h"
+#include "bundles/base/json.h"
+#include "bundles/base/text.h"
+#include "bundles/tuf/client.h"
+#include "bundles/tuf/directory.h"
+#include "bundles/tuf/offline.h"
+#include "tests/support/faults.h"
+
+#define NOW INT64_C(1800000000)
+enum { DAY = 86400, SIGNERS = 4 };
+
+typedef struct Place {
+    char path[64];
+    char *repository_path;
+    TufRepository *repository;
+    TufSigner *signers[SIGNERS]; /* root, targets, online, a spare */
+    int client_fd;
+    int64_t now;
+} Place;
+
+static void reopen(Place *place) {
+    Error err = ERROR_INIT;
+    tuf_repository_close(place->repository);
+    place->repository = tuf_repository_open(place->repository_path, place->now, &err);
+    if (place->repository == NULL) {
+        fail_msg("%s", err.text);
+    }
+}
+
+static void expect(bool worked, const Error *err) {
+    if (!worked) {
+        fail_msg("%s", err->text);
+    }
+}
+
+static void sign_all(Place *place) {
+    static const char *const roles[] = {"root", "targets", "vendor"};
+    for (size_t i = 0; i < 3; i++) {
+        Error err = ERROR_INIT;
+        size_t count;
+        bool signed_it =
+            tuf_repository_sign(place->repository, roles[i], place->signers, SIGNERS, &count, &err);
+        assert_true(signed_it || err.kind == ERROR_NOT_FOUND);
+    }
+}
+
+static bool publish(Place *place, Error *err) {
+    return tuf_repository_publish(place->repository, &place->signers[2], 1, err);
+}
+
+static void sign_and_publish(Place *place) {
+    Error err = ERROR_INIT;
+    sign_all(place);
+    expect(publish(place, &err), &err);
+}
+
+static bool add_target(Place *place, const char *role, const char *path, const char *content, Error *err) {
+    AUTO_CLOSE int fd = memfd_create("content", MFD_CLOEXEC);
+    assert_int_equal(write(fd, content, strlen(content)), (ssize_t)strlen(content));
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    return tuf_repository_add_target(place->repository, role, path, fd, NULL, err);
+}
+
+static int set_up(void **state) {
+    static Place place;
+    Error err = ERROR_INIT;
+    static const char *const roles[SIGNERS] = {"root", "targets", "snapshot"};
+    place = (Place){.now = NOW};
+    (void)snprintf(place.path, sizeof place.path, "/dev/shm/tuf-repository-test-XXXXXX");
+    assert_non_null(mkdtemp(place.path));
+    place.repository_path = text_format("%s/repository", place.path);
+    AUTO_FREE char *client_path = text_format("%s/client", place.path);
+    assert_int_equal(mkdir(client_path, 0755), 0);
+    place.client_fd = open(client_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    expect(tuf_repository_create(place.repository_path, NOW, &err), &err);
+    reopen(&place);
+    for (size_t i = 0; i < SIGNERS; i++) {
+        place.signers[i] = tuf_signer_generate("ed25519", &err);
+        expect(i == 3 || tuf_repository_add_keys(place.repository, roles[i], &place.signers[i], 1, 1, &err),
+               &err);
+    }
+    expect(tuf_repository_add_keys(place.repository, "timestamp", &place.signers[2], 1, 1, &err), &err);
+    *state = &place;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    Place *place = *state;
+    tuf_repository_close(place->repository);
+    for (size_t i = 0; i < SIGNERS; i++) {
+        tuf_signer_free(place->signers[i]);
+    }
+    (void)close(place->client_fd);
+    free(place->repository_path);
+    assert_true(file_remove_tree(AT_FDCWD, place->path, NULL));
+    return 0;
+}
+
+/* ---- a node that follows the repository ---- */
+
+static TufClient *open_client(Place *place, int dir_fd) {
+    Error err = ERROR_INIT;
+    CLEANUP(buffer_done) Buffer anchor = BUFFER_INIT(512000);
+    expect(file_read(tuf_repository_metadata_fd(place->repository), "1.root.json", &anchor, &err), &err);
+    TufClientOptions options = {.anchor = buffer_bytes(&anchor), .limits = TUF_LIMITS_DEFAULT};
+    TufClient *client = tuf_client_open(dir_fd, &options, &err);
+    expect(client != NULL, &err);
+    return client;
+}
+
+static bool take(void *context, const void *data, size_t size, Error *err) {
+    (void)err;
+    return buffer_append(context, data, size);
+}
+
+static bool read_target(TufClient *client, const TufFetcher *fetcher, int64_t now, const char *path,
+                        Buffer *content, Error *err) {
+    CLEANUP(tuf_target_done) TufTarget target = {0};
+    return tuf_client_refresh(client, fetcher, now, err) &&
+           tuf_client_find_target(client, fetcher, path, &target, err) &&
+           tuf_client_fetch_target(client, fetcher, &target, &(TufSink){take, content}, err);
+}
+
+/* NULL content: it must not be found. */
+static void expect_node_reads(Place *place, const char *path, const char *content) {
+    Error err = ERROR_INIT;
+    TufDirectory directory = {tuf_repository_metadata_fd(place->repository),
+                              tuf_repository_targets_fd(place->repository)};
+    TufFetcher fetcher = tuf_directory_fetcher(&directory);
+    CLEANUP(buffer_done) Buffer found = BUFFER_INIT(1000);
+    CLEANUP(tuf_client_closep) TufClient *client = open_client(place, place->client_fd);
+    bool read_it = read_target(client, &fetcher, place->now, path, &found, &err);
+    if (content == NULL) {
+        assert_false(read_it);
+        assert_int_equal(err.kind, ERROR_NOT_FOUND);
+        assert_int_equal(tuf_client_problem(client)->rule, TUF_RULE_NONE);
+        return;
+    }
+    expect(read_it, &err);
+    assert_string_equal(buffer_text(&found), content);
+}
+
+static int64_t version(Place *place, const char *role) {
+    int64_t found = -1;
+    Error err = ERROR_INIT;
+    expect(tuf_repository_version(place->repository, role, &found, &err), &err);
+    return found;
+}
+
+static void what_is_published_is_what_nodes_read(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    expect(add_target(place, "targets", "a.bin", "one", &err), &err);
+    expect(add_target(place, "targets", "dir/b.bin", "two", &err), &err);
+    sign_and_publish(place);
+    expect_node_reads(place, "a.bin", "one");
+    expect_node_reads(place, "dir/b.bin", "two");
+    expect(add_target(place, "targets", "a.bin", "new", &err), &err);
+    expect(tuf_repository_remove_target(place->repository, "targets", "dir/b.bin", &err), &err);
+    expect_node_reads(place, "a.bin", "one"); /* a draft is no publication */
+    sign_and_publish(place);
+    expect_node_reads(place, "a.bin", "new");
+    expect_node_reads(place, "dir/b.bin", NULL);
+    assert_int_equal(version(place, "targets"), 2);
+    assert_int_equal(version(place, "root"), 1);
+}
+
+static void nothing_is_written_unless_every_threshold_is_met(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    assert_false(publish(place, &err));
+    assert_non_null(strstr(err.text, "role root: signed by 0 of its keys, 1 must sign"));
+    sign_all(place);
+    assert_false(tuf_repository_publish(place->repository, place->signers, 1, &err)); /* no online key */
+    assert_non_null(strstr(err.text, "role snapshot"));
+    assert_int_equal(version(place, "root"), 0);
+    assert_int_equal(version(place, "targets"), 0);
+    expect(publish(place, &err), &err);
+}
+
+static void a_change_after_signing_needs_a_new_signature(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    sign_all(place);
+    expect(add_target(place, "targets", "a.bin", "one", &err), &err);
+    assert_false(publish(place, &err));
+    assert_non_null(strstr(err.text, "role targets"));
+    sign_and_publish(place);
+}
+
+static void a_rotated_root_needs_the_old_and_the_new_keys(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    size_t count = 0;
+    char old[TUF_KEYID_SIZE];
+    sign_and_publish(place);
+    expect_node_reads(place, "none", NULL);
+    (void)snprintf(old, sizeof old, "%s", tuf_signer_keyid(place->signers[0]));
+    expect(tuf_repository_add_keys(place->repository, "root", &place->signers[3], 1, 0, &err), &err);
+    expect(tuf_repository_remove_key(place->repository, "root", old, &err), &err);
+    expect(tuf_repository_sign(place->repository, "root", &place->signers[3], 1, &count, &err), &err);
+    assert_int_equal(count, 1);
+    assert_false(publish(place, &err));
+    assert_non_null(strstr(err.text, "as root version 1 demands"));
+    expect(tuf_repository_sign(place->repository, "root", &place->signers[0], 1, &count, &err), &err);
+    expect(publish(place, &err), &err);
+    assert_int_equal(version(place, "root"), 2);
+    expect_node_reads(place, "none", NULL);
+}
+
+static void changed_online_keys_bring_a_new_snapshot(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    static const char *const roles[] = {"snapshot", "timestamp"};
+    sign_and_publish(place);
+    expect_node_reads(place, "none", NULL);
+    for (size_t i = 0; i < 2; i++) {
+        expect(tuf_repository_add_keys(place->repository, roles[i], &place->signers[3], 1, 0, &err), &err);
+        expect(
+            tuf_repository_remove_key(place->repository, roles[i], tuf_signer_keyid(place->signers[2]), &err),
+            &err);
+    }
+    sign_all(place);
+    assert_false(publish(place, &err));
+    expect(tuf_repository_publish(place->repository, &place->signers[3], 1, &err), &err);
+    assert_int_equal(version(place, "snapshot"), 2);
+    expect_node_reads(place, "none", NULL);
+}
+
+static void a_delegated_role_speaks_for_its_paths(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    static const char *const paths[] = {"vendor/*"};
+    TufRepositoryDelegation delegation = {.from = "targets",
+                                          .name = "vendor",
+                                          .terminating = true,
+                                          .paths = paths,
+                                          .paths_count = 1,
+                                          .threshold = 1};
+    expect(tuf_repository_delegate(place->repository, &delegation, &place->signers[3], 1, &err), &err);
+    expect(add_target(place, "vendor", "vendor/x", "theirs", &err), &err);
+    expect(add_target(place, "vendor", "y", "not theirs to say", &err), &err);
+    sign_and_publish(place);
+    expect_node_reads(place, "vendor/x", "theirs");
+    expect_node_reads(place, "y", NULL);
+    CLEANUP(json_freep) json_t *roles = tuf_repository_roles(place->repository, false, &err);
+    assert_int_equal(json_array_size(roles), 3);
+}
+
+static void what_clients_would_not_read_alike_is_not_published(void **state) {
+    Place *place = *state;
+    static const char *const bad_paths[] = {"../x", "/x", "a b", "x?", "a//b", ""};
+    static const char *const bad_patterns[] = {"a[b]", "a{b,c}", "a b", "a\\b", "!x"};
+    static const char *const bad_names[] = {"root", "a/b", "a b", "", "..", "a+b"};
+    for (size_t i = 0; i < sizeof bad_paths / sizeof *bad_paths; i++) {
+        Error err = ERROR_INIT;
+        assert_false(add_target(place, "targets", bad_paths[i], "x", &err));
+        assert_int_equal(err.kind, ERROR_USAGE);
+    }
+    for (size_t i = 0; i < sizeof bad_patterns / sizeof *bad_patterns; i++) {
+        Error err = ERROR_INIT;
+        TufRepositoryDelegation delegation = {
+            .from = "targets", .name = "vendor", .paths = &bad_patterns[i], .paths_count = 1};
+        assert_false(tuf_repository_delegate(place->repository, &delegation, &place->signers[3], 1, &err));
+        assert_int_equal(err.kind, ERROR_USAGE);
+    }
+    for (size_t i = 0; i < sizeof bad_names / sizeof *bad_names; i++) {
+        Error err = ERROR_INIT;
+        static const char *const any[] = {"*"};
+        TufRepositoryDelegation delegation = {
+            .from = "targets", .name = bad_names[i], .paths = any, .paths_count = 1};
+        assert_false(tuf_repository_delegate(place->repository, &delegation, &place->signers[3], 1, &err));
+        assert_int_equal(err.kind, ERROR_USAGE);
+    }
+}
+
+static void a_threshold_that_cannot_be_met_is_refused(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    assert_false(tuf_repository_add_keys(place->repository, "root", &place->signers[3], 1, 3, &err));
+    assert_int_equal(err.kind, ERROR_USAGE);
+    assert_false(
+        tuf_repository_remove_key(place->repository, "root", tuf_signer_keyid(place->signers[0]), &err));
+    assert_false(tuf_repository_remove_key(place->repository, "root", "none", &err));
+    assert_int_equal(err.kind, ERROR_NOT_FOUND);
+}
+
+static void renewal_does_what_the_keys_suffice_for_and_names_the_rest(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    json_t *renewed = NULL, *lacking = NULL;
+    expect(add_target(place, "targets", "a.bin", "one", &err), &err);
+    sign_and_publish(place);
+    expect(tuf_repository_renew(place->repository, -1, &place->signers[2], 1, &renewed, &lacking, &err),
+           &err);
+    assert_int_equal(json_array_size(renewed) + json_array_size(lacking), 0);
+    json_decref(renewed);
+    json_decref(lacking);
+
+    expect(add_target(place, "targets", "b.bin", "waits", &err),
+           &err);                /* an unsigned draft must not matter */
+    place->now = NOW + 80 * DAY; /* of 90; timestamp and snapshot have expired */
+    reopen(place);
+    expect(tuf_repository_renew(place->repository, -1, &place->signers[2], 1, &renewed, &lacking, &err),
+           &err);
+    assert_int_equal(json_array_size(renewed), 2);
+    assert_int_equal(json_array_size(lacking), 1);
+    assert_string_equal(json_string_value(json_array_get(lacking, 0)), "targets");
+    json_decref(renewed);
+    json_decref(lacking);
+    assert_int_equal(version(place, "timestamp"), 2);
+    assert_int_equal(version(place, "snapshot"), 2);
+    assert_int_equal(version(place, "targets"), 1);
+    expect_node_reads(place, "a.bin", "one");
+
+    expect(tuf_repository_renew(place->repository, -1, &place->signers[1], 2, &renewed, &lacking, &err),
+           &err);
+    assert_int_equal(json_array_size(lacking), 0);
+    assert_string_equal(json_string_value(json_array_get(renewed, 0)), "targets");
+    json_decref(renewed);
+    json_decref(lacking);
+    assert_int_equal(version(place, "targets"), 2);
+    expect_node_reads(place, "a.bin", "one");
+    expect_node_reads(place, "b.bin", NULL);
+}
+
+static void an_expired_draft_is_not_published(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    sign_all(place);
+    place->now = NOW + 91 * DAY;
+    reopen(place);
+    assert_false(publish(place, &err));
+    assert_non_null(strstr(err.text, "role targets: the draft expired at"));
+}
+
+static void two_writers_do_not_meet(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    assert_null(tuf_repository_open(place->repository_path, NOW, &err));
+    assert_int_equal(err.kind, ERROR_CONFLICT);
+    assert_false(tuf_repository_create(place->repository_path, NOW, &err));
+    assert_int_equal(err.kind, ERROR_CONFLICT);
+}
+
+static void a_misspelt_configuration_is_refused(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    static const char *const bad[] = {
+        "format: 1\nlifetime: {root: 1d, targets: 1d, snapshot: 1d, timestamp: soon}\n",
+        "format: 2\nlifetime: {root: 1d, targets: 1d, snapshot: 1d, timestamp: 1d}\n",
+        "format: 1\nlifetime: {root: 1d, targets: 1d, snapshot: 1d}\n",
+        "format: 1\nlifetime: {root: 1d, targets: 1d, snapshot: 1d, timestamp: 1d}\nsinger: []\n",
+    };
+    AUTO_FREE char *config = text_format("%s/repo.yaml", place->repository_path);
+    tuf_repository_close(TAKE(place->repository));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        assert_true(file_replace(AT_FDCWD, config, bad[i], strlen(bad[i]), 0644, &err));
+        assert_null(tuf_repository_open(place->repository_path, NOW, &err));
+        assert_int_equal(err.kind, ERROR_CONFIG);
+    }
+}
+
+/* ---- interrupted publication ---- */
+
+enum { KEPT = 6 };
+static const char *const kept_names[KEPT] = {"repository/public/metadata/timestamp.json",
+                                             "repository/draft/targets.json",
+                                             "client/root.json",
+                                             "client/timestamp.json",
+                                             "client/snapshot.json",
+                                             "client/targets.json"};
+
+/* Version 1 is published and read by a node, version 2 is a signed draft: `kept` brings this state back. */
+typedef struct Sweep {
+    Place *place;
+    int dir_fd;
+    Buffer kept[KEPT];
+} Sweep;
+
+static void sweep_prepare(void *context) {
+    Sweep *sweep = context;
+    for (int number = 2; number < 6; number++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "repository/public/metadata/%d.targets.json", number);
+        (void)unlinkat(sweep->dir_fd, name, 0);
+        (void)snprintf(name, sizeof name, "repository/public/metadata/%d.snapshot.json", number);
+        (void)unlinkat(sweep->dir_fd, name, 0);
+    }
+    reopen(sweep->place);
+    for (size_t i = 0; i < KEPT; i++) {
+        AUTO_CLOSE int fd =
+            openat(sweep->dir_fd, kept_names[i], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        assert_int_equal(write(fd, sweep->kept[i].data, sweep->kept[i].size), (ssize_t)sweep->kept[i].size);
+    }
+}
+
+static bool sweep_run(void *context, Error *err) {
+    return publish(((Sweep *)context)->place, err);
+}
+
+/* The node would refuse anything that went back, or that does not fit together. */
+static void sweep_check(void *context, FaultOutcome outcome) {
+    Place *place = ((Sweep *)context)->place;
+    Error err = ERROR_INIT;
+    TufDirectory directory = {tuf_repository_metadata_fd(place->repository),
+                              tuf_repository_targets_fd(place->repository)};
+    TufFetcher fetcher = tuf_directory_fetcher(&directory);
+    CLEANUP(buffer_done) Buffer found = BUFFER_INIT(1000);
+    CLEANUP(tuf_client_closep) TufClient *client = open_client(place, place->client_fd);
+    expect(read_target(client, &fetcher, place->now, "a.bin", &found, &err), &err);
+    bool is_new = strcmp(buffer_text(&found), "new") == 0;
+    reopen(place); /* what a child wrote, this one has not seen */
+    assert_true(is_new || (outcome != FAULT_SUCCEEDED && strcmp(buffer_text(&found), "old") == 0));
+    if (outcome != FAULT_SUCCEEDED) {
+        expect(publish(place, &err), &err);
+        buffer_clear(&found);
+        expect(read_target(client, &fetcher, place->now, "a.bin", &found, &err), &err);
+        assert_string_equal(buffer_text(&found), "new");
+    }
+}
+
+static void a_publication_that_fails_or_dies_anywhere_is_finished_by_the_next(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    Sweep sweep = {.place = place, .dir_fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    expect(add_target(place, "targets", "a.bin", "old", &err), &err);
+    sign_and_publish(place);
+    expect_node_reads(place, "a.bin", "old");
+    expect(add_target(place, "targets", "a.bin", "new", &err), &err);
+    sign_all(place);
+    for (size_t i = 0; i < KEPT; i++) {
+        buffer_init(&sweep.kept[i], 100000);
+        expect(file_read(sweep.dir_fd, kept_names[i], &sweep.kept[i], &err), &err);
+    }
+    faults_sweep(
+        &(FaultSweep){.context = &sweep, .prepare = sweep_prepare, .run = sweep_run, .check = sweep_check});
+    for (size_t i = 0; i < KEPT; i++) {
+        buffer_done(&sweep.kept[i]);
+    }
+    (void)close(sweep.dir_fd);
+}
+
+/* ---- one file for nodes without a network ---- */
+
+static bool read_offline(Place *place, int fd, Buffer *content, Error *err) {
+    char path[] = "/dev/shm/tuf-offline-test-XXXXXX";
+    assert_non_null(mkdtemp(path));
+    int dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    TufOffline offline = {fd};
+    TufFetcher fetcher = tuf_offline_fetcher(&offline);
+    TufClient *client = open_client(place, dir_fd);
+    bool read_it = read_target(client, &fetcher, place->now, "dir/a.bin", content, err);
+    tuf_client_close(client);
+    (void)close(dir_fd);
+    assert_true(file_remove_tree(AT_FDCWD, path, NULL));
+    return read_it;
+}
+
+static void export(Place *place, int fd) {
+    Error err = ERROR_INIT;
+    TufDirectory directory = {tuf_repository_metadata_fd(place->repository),
+                              tuf_repository_targets_fd(place->repository)};
+    TufFetcher from = tuf_directory_fetcher(&directory);
+    TufOfflineWriter *writer = tuf_offline_writer_new(fd, &from, &err);
+    TufFetcher recorder = tuf_offline_recorder(writer);
+    CLEANUP(buffer_done) Buffer content = BUFFER_INIT(1000);
+    TufClient *client = open_client(place, place->client_fd);
+    expect(read_target(client, &recorder, place->now, "dir/a.bin", &content, &err), &err);
+    expect(tuf_offline_writer_end(writer, &err), &err);
+    tuf_offline_writer_free(writer);
+    tuf_client_close(client);
+}
+
+static void an_offline_file_is_read_as_a_server_would_be(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    expect(add_target(place, "targets", "dir/a.bin", "offline", &err), &err);
+    sign_and_publish(place);
+    AUTO_CLOSE int fd = memfd_create("offline", MFD_CLOEXEC);
+    export(place, fd);
+    CLEANUP(buffer_done) Buffer content = BUFFER_INIT(1000);
+    expect(read_offline(place, fd, &content, &err), &err);
+    assert_string_equal(buffer_text(&content), "offline");
+}
+
+static void a_damaged_or_forged_offline_file_is_refused(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    expect(add_target(place, "targets", "dir/a.bin", "offline", &err), &err);
+    sign_and_publish(place);
+    AUTO_CLOSE int fd = memfd_create("offline", MFD_CLOEXEC);
+    export(place, fd);
+    CLEANUP(buffer_done) Buffer whole = BUFFER_INIT(1000000);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    expect(file_read_fd(fd, "offline", &whole, &err), &err);
+    char *content = memmem(whole.data, whole.size, "offline", 7);
+    assert_non_null(content);
+    size_t at = (size_t)(content - (char *)whole.data);
+    CLEANUP(buffer_done) Buffer found = BUFFER_INIT(1000);
+
+    assert_int_equal(pwrite(fd, "OFFLINE", 7, (off_t)at), 7);
+    assert_false(read_offline(place, fd, &found, &err));
+    assert_int_equal(err.kind, ERROR_VERIFY);
+
+    for (size_t cut = 0; cut < at + 7; cut += 97) {
+        Error inner = ERROR_INIT;
+        assert_int_equal(ftruncate(fd, 0), 0);
+        assert_int_equal(pwrite(fd, whole.data, cut, 0), (ssize_t)cut);
+        buffer_clear(&found);
+        assert_false(read_offline(place, fd, &found, &inner));
+        assert_int_not_equal(inner.kind, ERROR_NONE);
+    }
+}
+
+static TufFetched fetch_path(TufDirectory *directory, TufFetchKind kind, const char *path, Error *err) {
+    TufFetcher fetcher = tuf_directory_fetcher(directory);
+    CLEANUP(buffer_done) Buffer content = BUFFER_INIT(100000);
+    TufRequest request = {.kind = kind, .path = path, .size_max = 100000};
+    return fetcher.fetch(fetcher.context, &request, &(TufSink){take, &content}, err);
+}
+
+static void a_directory_is_never_left(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    sign_and_publish(place);
+    TufDirectory directory = {tuf_repository_metadata_fd(place->repository),
+                              tuf_repository_targets_fd(place->repository)};
+    assert_int_equal(fetch_path(&directory, TUF_FETCH_METADATA, "timestamp.json", &err), TUF_FETCHED_ALL);
+    assert_int_equal(fetch_path(&directory, TUF_FETCH_METADATA, "9.root.json", &err), TUF_FETCHED_ABSENT);
+    assert_int_equal(fetch_path(&directory, TUF_FETCH_METADATA, "..%2F..%2Frepo.yaml", &err),
+                     TUF_FETCHED_ABSENT);
+    assert_int_not_equal(fetch_path(&directory, TUF_FETCH_TARGET, "../metadata/timestamp.json", &err),
+                         TUF_FETCHED_ALL);
+    assert_int_not_equal(fetch_path(&directory, TUF_FETCH_TARGET, "/etc/passwd", &err), TUF_FETCHED_ALL);
+    assert_int_equal(fetch_path(&directory, TUF_FETCH_TARGET, "%zz", &err), TUF_FETCHED_ABSENT);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(what_is_published_is_what_nodes_read),
+        TEST(nothing_is_written_unless_every_threshold_is_met),
+        TEST(a_change_after_signing_needs_a_new_signature),
+        TEST(a_rotated_root_needs_the_old_and_the_new_keys),
+        TEST(changed_online_keys_bring_a_new_snapshot),
+        TEST(a_delegated_role_speaks_for_its_paths),
+        TEST(what_clients_would_not_read_alike_is_not_published),
+        TEST(a_threshold_that_cannot_be_met_is_refused),
+        TEST(renewal_does_what_the_keys_suffice_for_and_names_the_rest),
+        TEST(an_expired_draft_is_not_published),
+        TEST(two_writers_do_not_meet),
+        TEST(a_misspelt_configuration_is_refused),
+        TEST(a_publication_that_fails_or_dies_anywhere_is_finished_by_the_next),
+        TEST(an_offline_file_is_read_as_a_server_would_be),
+        TEST(a_damaged_or_forged_offline_file_is_refused),
+        TEST(a_directory_is_never_left),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/ducks.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static JournalGeneration duck(uint32_t number, const char *qe, int64_t since) {
+    JournalGeneration generation = {.number = number, .since = since};
+    (void)strcpy(generation.qe, qe);
+    return generation;
+}
+
+static const DucksPolicy two = {.count = 2, .keep_s = 100, .now = 1000};
+
+static void one_with_another_qe_stays(void **state) {
+    (void)state;
+    const JournalGeneration ducks[] = {duck(7, "aa", 990)};
+    bool keep[1] = {false};
+    ducks_select(ducks, 1, "bb", &two, keep);
+    assert_true(keep[0]);
+}
+
+static void one_with_the_serving_qe_goes(void **state) {
+    (void)state;
+    const JournalGeneration ducks[] = {duck(7, "bb", 990)};
+    bool keep[1] = {true};
+    ducks_select(ducks, 1, "bb", &two, keep);
+    assert_false(keep[0]);
+}
+
+static void of_the_same_qe_the_newest_stays(void **state) {
+    (void)state;
+    const JournalGeneration ducks[] = {duck(7, "aa", 990), duck(6, "aa", 980), duck(5, "cc", 970)};
+    bool keep[3] = {false, true, false};
+    ducks_select(ducks, 3, "bb", &two, keep);
+    assert_true(keep[0]);
+    assert_false(keep[1]);
+    assert_true(keep[2]);
+}
+
+static void no_more_stay_than_the_policy_says(void **state) {
+    (void)state;
+    const JournalGeneration ducks[] = {duck(7, "aa", 990), duck(6, "cc", 980), duck(5, "dd", 970)};
+    bool keep[3] = {false, false, true};
+    ducks_select(ducks, 3, "bb", &two, keep);
+    assert_true(keep[0] && keep[1]);
+    assert_false(keep[2]);
+    const DucksPolicy none = {.count = 0, .keep_s = 100, .now = 1000};
+    ducks_select(ducks, 3, "bb", &none, keep);
+    assert_false(keep[0] || keep[1] || keep[2]);
+}
+
+static void one_that_is_too_old_goes_and_makes_room(void **state) {
+    (void)state;
+    const JournalGeneration ducks[] = {duck(7, "aa", 990), duck(6, "cc", 899), duck(5, "dd", 900)};
+    bool keep[3] = {false, true, false};
+    ducks_select(ducks, 3, "bb", &two, keep);
+    assert_true(keep[0]);
+    assert_false(keep[1]);
+    assert_true(keep[2]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(one_with_another_qe_stays),
+        cmocka_unit_test(one_with_the_serving_qe_goes),
+        cmocka_unit_test(of_the_same_qe_the_newest_stays),
+        cmocka_unit_test(no_more_stay_than_the_policy_says),
+        cmocka_unit_test(one_that_is_too_old_goes_and_makes_room),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
