@@ -14,12 +14,12 @@ _pswctl_bundles() {
 
 _pswctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-    local commands='status list check-update update explain fetch stage test diff swap commit rollback remove journal'
+    local commands='status list check-update update explain fetch stage test diff swap commit rollback remove journal doctor'
     local common='--json --config --api --help'
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --config | --api | --soak | --sha256 | --count | --to | --from | --allow-downgrade) i=$((i + 1)) ;;
+        --config | --api | --root | --junit | --soak | --sha256 | --count | --to | --from | --allow-downgrade) i=$((i + 1)) ;;
         -*) ;;
         *)
             command=${COMP_WORDS[i]}
@@ -32,7 +32,11 @@ _pswctl() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    --from)
+    --root)
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        return
+        ;;
+    --from | --junit)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
@@ -53,6 +57,7 @@ _pswctl() {
     swap) set -- "--soak --allow-downgrade --no-wait $common $(_pswctl_bundles)" ;;
     diff) set -- "$common $(_pswctl_bundles)" ;;
     rollback) set -- "--soak --no-wait $common" ;;
+    doctor) set -- "--root --junit $common" ;;
     journal) set -- "--count $common" ;;
     *) set -- "$common" ;;
     esac

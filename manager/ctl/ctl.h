@@ -33,6 +33,8 @@ typedef struct Ctl {
     bool stage_only;     /* update */
     const char *to;      /* update */
     const char *from;    /* update */
+    const char *root;    /* doctor; NULL: the running system */
+    const char *junit;   /* doctor, test: a file for JUnit XML; NULL: none */
     const char *operand; /* the one argument that is no option; NULL: none */
     CtlClient *client;
 } Ctl;
@@ -54,10 +56,15 @@ bool ctl_journal(Ctl *ctl, Error *err);
 bool ctl_check_update(Ctl *ctl, Error *err);
 bool ctl_update(Ctl *ctl, Error *err);
 bool ctl_explain(Ctl *ctl, Error *err);
+bool ctl_doctor(Ctl *ctl, Error *err);
 bool ctl_list_remote(Ctl *ctl, Error *err); /* list --remote */
 
 /* The part of `status` about updates. */
 void ctl_print_updates(const json_t *updates);
+
+/* A report of checks (manager/checks/report.h): all of them, or what is not as it should be; and --junit. */
+void ctl_print_checks(const json_t *report, bool all);
+bool ctl_write_junit(const Ctl *ctl, const json_t *report, Error *err);
 
 /* Put --soak and --allow-downgrade into a request's body. */
 bool ctl_add_soak(const Ctl *ctl, json_t *body);

@@ -71,6 +71,13 @@ static const Command commands[] = {
      "still lives as a lame duck.\n"},
     {"remove", "BUNDLE", "[--no-wait]", ctl_remove, "remove a bundle from the store",
      "Removes a staged bundle; refused while it is needed.\n"},
+    {"doctor", NULL, "[--root DIR] [--junit FILE]", ctl_doctor, "is this node fit, and what to do first",
+     "Looks at processor, driver, EPC, libraries, socket, provider and node, and shows what is not as it\n"
+     "should be, with its remedy; --json has every check. Works without the manager. --root looks at "
+     "another\n"
+     "root: a mounted image, or a container's /proc/PID/root. --junit also writes JUnit XML. Exit status 5 "
+     "if\n"
+     "a check failed.\n"},
     {"journal", NULL, "[--count N]", ctl_journal, "what happened, and who asked for it",
      "Prints the last events (20, or N), oldest first.\n"},
 };
@@ -119,6 +126,7 @@ static const struct option options[] = {
     {"count", required_argument, NULL, 'N'}, {"remote", no_argument, NULL, 'r'},
     {"stage-only", no_argument, NULL, 'o'},  {"to", required_argument, NULL, 't'},
     {"from", required_argument, NULL, 'f'},  {"help", no_argument, NULL, 'h'},
+    {"root", required_argument, NULL, 'R'},  {"junit", required_argument, NULL, 'J'},
     {"version", no_argument, NULL, 'v'},     {NULL, 0, NULL, 0},
 };
 
@@ -202,6 +210,12 @@ static Parsed take_options(const Command *command, const char *form, int argc, c
         case 'f':
             ctl->from = optarg;
             break;
+        case 'R':
+            ctl->root = optarg;
+            break;
+        case 'J':
+            ctl->junit = optarg;
+            break;
         case 'v':
             return PARSED_VERSION;
         default:
@@ -269,7 +283,15 @@ static char *find_api(const Ctl *ctl, Error *err) {
     return path;
 }
 
+/* Commands that work without the manager. */
+static const CtlCommandFn alone[] = {ctl_doctor};
+
 static bool run(const Command *command, Ctl *ctl, Error *err) {
+    for (size_t i = 0; i < sizeof alone / sizeof alone[0]; i++) {
+        if (command->run == alone[i]) {
+            return command->run(ctl, err);
+        }
+    }
     AUTO_FREE char *api = find_api(ctl, err);
     if (api == NULL) {
         return false;
