@@ -187,6 +187,7 @@ static bool do_quote(Call *call, Error *err) {
         code = engine_quote(generation->engine, report, asked_info != NULL ? &info : NULL, quote,
                             facts.quote_size);
         counters_add(&generation->counters.engine_calls, 1);
+        counters_refuse(&generation->counters, code);
     }
     CLEANUP(buffer_done) Buffer answer = BUFFER_INIT(CONTROL_PAYLOAD_MAX);
     if (!relay_answer_write(&answer, code, quote, facts.quote_size, asked_info != NULL ? &info : NULL)) {

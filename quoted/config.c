@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "bundles/base/cleanup.h"
@@ -11,7 +12,7 @@
 
 typedef struct Keys {
     char *threads, *engine_calls, *connections, *connections_per_uid, *queue, *request_size;
-    char *idle_timeout, *queue_timeout, *drain_timeout, *log_level, *socket_mode, *socket_group;
+    char *idle_timeout, *queue_timeout, *drain_timeout, *provider, *log_level, *socket_mode, *socket_group;
 } Keys;
 
 #define KEY(key) CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_OPTIONAL, Keys, key, 0, 64)
@@ -19,7 +20,7 @@ typedef struct Keys {
 static const cyaml_schema_field_t fields[] = {
     KEY(threads),      KEY(engine_calls), KEY(connections),   KEY(connections_per_uid), KEY(queue),
     KEY(request_size), KEY(idle_timeout), KEY(queue_timeout), KEY(drain_timeout),       KEY(log_level),
-    KEY(socket_mode),  KEY(socket_group), CYAML_FIELD_END};
+    KEY(socket_mode),  KEY(socket_group), KEY(provider),      CYAML_FIELD_END};
 static const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, Keys, fields)};
 
 enum { THREADS_MIN = 3, THREADS_BEYOND_CORES = 2 };
@@ -81,6 +82,12 @@ static bool read_request_size(const Reading *reading, const char *text, uint32_t
     return true;
 }
 
+static bool read_provider(const Reading *reading, const char *text, bool *host_provider) {
+    *host_provider = text != NULL && strcmp(text, "host") == 0;
+    return text == NULL || *host_provider || strcmp(text, "bundle") == 0 ||
+           refuse(reading, "provider", text, "bundle or host");
+}
+
 static bool read_keys(const Keys *keys, const Reading *reading, Config *config) {
     return read_number(reading, "threads", keys->threads, THREADS_MIN, CONFIG_THREADS_MAX,
                        &config->threads) &&
@@ -94,6 +101,7 @@ static bool read_keys(const Keys *keys, const Reading *reading, Config *config) 
            read_duration(reading, "idle_timeout", keys->idle_timeout, &config->idle_timeout_ms) &&
            read_duration(reading, "queue_timeout", keys->queue_timeout, &config->queue_timeout_ms) &&
            read_duration(reading, "drain_timeout", keys->drain_timeout, &config->drain_timeout_ms) &&
+           read_provider(reading, keys->provider, &config->host_provider) &&
            (keys->log_level == NULL || log_level_parse(keys->log_level, &config->log_level) ||
             refuse(reading, "log_level", keys->log_level, "error, warning, info or debug")) &&
            (keys->socket_mode == NULL || text_parse_mode(keys->socket_mode, &config->socket_mode) ||

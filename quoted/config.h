@@ -22,6 +22,7 @@ typedef struct Config {
     uint64_t idle_timeout_ms;     /* for a request to arrive whole */
     uint64_t drain_timeout_ms;    /* for clients and engine to finish at the end */
     uint64_t queue_timeout_ms;    /* after which a waiting request is answered busy */
+    bool host_provider;           /* certificates by the host's provider library, not the bundle's */
     LogLevel log_level;
     unsigned socket_mode;  /* of a socket that quoted makes itself */
     char socket_group[64]; /* "": as it comes */

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "bundles/base/cleanup.h"
-#include "bundles/base/text.h"
+#include "quoted/library.h"
 
 enum { LIBRARY_PATH_MAX = 259 }; /* the libraries copy paths into a buffer of 260 bytes */
 
@@ -29,41 +29,6 @@ struct Engine {
     EngineFacts facts;
     uint64_t renewals;
 };
-
-static void *load_library(const char *directory, const ManifestFile *file, Error *err) {
-    AUTO_FREE char *path = text_format("%s/%s", directory, file->path);
-    if (path == NULL) {
-        error_set(err, ERROR_MEMORY, "out of memory");
-        return NULL;
-    }
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        error_set(err, ERROR_ENGINE, "library '%s' does not load: %s", file->path, dlerror());
-    }
-    return library;
-}
-
-static bool goes_first(const ManifestFile *file) {
-    return (file->role == MANIFEST_ROLE_RUNTIME || file->role == MANIFEST_ROLE_PCE_LOGIC ||
-            file->role == MANIFEST_ROLE_QE3_LOGIC) &&
-           strstr(file->path, ".so") != NULL;
-}
-
-/* Intel's quote library names the others by soname alone, and the loader would take the host's. One that is
- * loaded already is taken by its soname. They need each other too, in an order that is theirs: what does not
- * load in one round may in the next. What never does is no failure yet; perhaps nobody needs it. */
-static void load_others(const char *directory, const Manifest *manifest) {
-    bool loaded[MANIFEST_FILES_MAX] = {false};
-    for (bool progress = true; progress;) {
-        progress = false;
-        for (size_t i = 0; i < manifest->files_count; i++) {
-            if (!loaded[i] && goes_first(&manifest->files[i]) &&
-                load_library(directory, &manifest->files[i], NULL) != NULL) {
-                loaded[i] = progress = true;
-            }
-        }
-    }
-}
 
 /* Functions come out of dlsym as data pointers; POSIX guarantees the conversion. */
 static bool find_function(void *library, const ManifestFile *file, const char *name, void *ret_function,
@@ -88,21 +53,14 @@ static bool find_functions(Engine *engine, void *library, const ManifestFile *fi
            find_function(library, file, "sgx_qe_cleanup_by_policy", &engine->cleanup, err);
 }
 
-static bool load_logic(Engine *engine, const char *directory, const Manifest *manifest, Error *err) {
-    const ManifestFile *logic = manifest_find(manifest, MANIFEST_ROLE_QE3_LOGIC);
-    if (logic == NULL) {
-        return true;
-    }
-    void *library = load_library(directory, logic, err);
-    if (library == NULL) {
-        return false;
-    }
+/* With them a nonce can be passed on, and the key's id is had. */
+static bool find_logic(Engine *engine, void *library, const ManifestFile *file, Error *err) {
     if (engine->trial_report == NULL) {
         void *trial = dlsym(library, QUOTE_LIBRARY_TRIAL_REPORT);
         memcpy(&engine->trial_report, &trial, sizeof trial);
     }
-    return find_function(library, logic, "sgx_ql_init_quote", &engine->init_quote, err) &&
-           find_function(library, logic, "sgx_ql_get_quote", &engine->get_quote_with_info, err);
+    return find_function(library, file, "sgx_ql_init_quote", &engine->init_quote, err) &&
+           find_function(library, file, "sgx_ql_get_quote", &engine->get_quote_with_info, err);
 }
 
 static bool set_path(Engine *engine, const char *directory, const ManifestFile *file, int path_type,
@@ -121,25 +79,15 @@ static bool set_path(Engine *engine, const char *directory, const ManifestFile *
                      code);
 }
 
-/* The provider library proper, not what it needs itself. NULL: the host's is used. */
-static const ManifestFile *find_provider(const Manifest *manifest) {
-    for (size_t i = 0; i < manifest->files_count; i++) {
-        const ManifestFile *file = &manifest->files[i];
-        if (file->role == MANIFEST_ROLE_PROVIDER && strstr(file->path, "libdcap_quoteprov.so") != NULL) {
-            return file;
-        }
-    }
-    return NULL;
-}
-
-static bool set_paths(Engine *engine, const char *directory, const Manifest *manifest, Error *err) {
+static bool set_paths(Engine *engine, const char *directory, const Manifest *manifest, bool host_provider,
+                      Error *err) {
     static const struct {
         ManifestRole role;
         int path_type;
     } enclaves[] = {{MANIFEST_ROLE_QE3, QUOTE_LIBRARY_PATH_QE3},
                     {MANIFEST_ROLE_PCE, QUOTE_LIBRARY_PATH_PCE},
                     {MANIFEST_ROLE_ID_ENCLAVE, QUOTE_LIBRARY_PATH_IDE}};
-    const ManifestFile *provider = find_provider(manifest);
+    const ManifestFile *provider = host_provider ? NULL : libraries_find_provider(manifest);
     for (size_t i = 0; i < sizeof enclaves / sizeof *enclaves; i++) {
         const ManifestFile *file = manifest_find(manifest, enclaves[i].role);
         if (!set_path(engine, directory, file, enclaves[i].path_type, err)) {
@@ -149,17 +97,20 @@ static bool set_paths(Engine *engine, const char *directory, const Manifest *man
     return provider == NULL || set_path(engine, directory, provider, QUOTE_LIBRARY_PATH_QPL, err);
 }
 
-static bool start(Engine *engine, const char *directory, const Manifest *manifest, Error *err) {
-    const ManifestFile *file = manifest_find(manifest, MANIFEST_ROLE_QUOTE_LIBRARY);
+static bool start(Engine *engine, const EngineSpec *spec, Error *err) {
+    const Manifest *manifest = spec->manifest;
+    Libraries libraries;
     /* Its mere presence makes Intel's library ask another daemon instead of quoting itself. */
     (void)unsetenv("SGX_AESM_ADDR");
-    load_others(directory, manifest);
-    void *library = load_library(directory, file, err);
-    return library != NULL && find_functions(engine, library, file, err) &&
-           load_logic(engine, directory, manifest, err) && set_paths(engine, directory, manifest, err);
+    return libraries_load(spec->directory, manifest, spec->host_provider, &libraries, err) &&
+           find_functions(engine, libraries.quote, manifest_find(manifest, MANIFEST_ROLE_QUOTE_LIBRARY),
+                          err) &&
+           (libraries.logic == NULL ||
+            find_logic(engine, libraries.logic, manifest_find(manifest, MANIFEST_ROLE_QE3_LOGIC), err)) &&
+           set_paths(engine, spec->directory, manifest, spec->host_provider, err);
 }
 
-Engine *engine_open(const char *directory, const Manifest *manifest, Error *err) {
+Engine *engine_open(const EngineSpec *spec, Error *err) {
     AUTO_FREE Engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) {
         error_set(err, ERROR_MEMORY, "out of memory");
@@ -168,7 +119,7 @@ Engine *engine_open(const char *directory, const Manifest *manifest, Error *err)
     (void)pthread_mutex_init(&engine->renewal, NULL);
     (void)pthread_mutex_init(&engine->lock, NULL);
     (void)pthread_rwlock_init(&engine->load, NULL);
-    return start(engine, directory, manifest, err) ? TAKE(engine) : NULL;
+    return start(engine, spec, err) ? TAKE(engine) : NULL;
 }
 
 /* Target info, key and size: what the library calls init. */

@@ -27,9 +27,14 @@ typedef struct EngineFacts {
 
 typedef struct Engine Engine;
 
+typedef struct EngineSpec {
+    const char *directory; /* of the unpacked bundle */
+    const Manifest *manifest;
+    bool host_provider; /* certificates by the host's provider library instead of the bundle's */
+} EngineSpec;
+
 /* Loads the libraries that the manifest names beneath the directory and points them to its enclaves. */
-Engine *engine_open(const char *directory, const Manifest *manifest, Error *err)
-    __attribute__((warn_unused_result));
+Engine *engine_open(const EngineSpec *spec, Error *err) __attribute__((warn_unused_result));
 
 /* Loads the enclaves, makes or restores the attestation key, and asks for what follows from it. */
 bool engine_init(Engine *engine, Error *err) __attribute__((warn_unused_result));

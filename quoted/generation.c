@@ -15,6 +15,7 @@
 #include "bundles/base/file.h"
 #include "bundles/base/json.h"
 #include "bundles/base/log.h"
+#include "bundles/sgx/quote.h"
 #include "quoted/generation_private.h"
 
 enum { WARM_UP_LOW_MS = 300, DUCK_REST_MS = 30 * 1000, TICK_MS = 5000 };
@@ -24,14 +25,29 @@ void generation_drain(Generation *generation) {
     pool_drain(generation->pool, generation->spec.handover != NULL ? generation->spec.handover->send_fd : -1);
 }
 
+/* Quotes carry the encrypted PPID where no provider library was found: genuine, and hardly a verifier takes
+ * them. */
+static void warn_of_plain_quotes(const Generation *generation) {
+    EngineFacts facts;
+    engine_facts(generation->engine, &facts);
+    if (facts.quote_size == QUOTE_PLAIN_SIZE) {
+        log_warning("no-certificates", "advice=\"no provider library was found: import the package "
+                                       "libsgx-dcap-default-qpl into the bundle, or install it\"");
+    }
+}
+
 static bool warm_up(Generation *generation, Error *err) {
     uint64_t start = clock_monotonic_ns();
     Trial trial = {0};
-    generation->engine = engine_open(generation->spec.bundle, generation->manifest, err);
+    const EngineSpec spec = {.directory = generation->spec.bundle,
+                             .manifest = generation->manifest,
+                             .host_provider = generation->spec.config->host_provider};
+    generation->engine = engine_open(&spec, err);
     if (generation->engine == NULL || !engine_init(generation->engine, err) ||
         !trial_take(generation->engine, &trial, err)) {
         return false;
     }
+    warn_of_plain_quotes(generation);
     (void)pthread_mutex_lock(&generation->lock);
     generation->trial = trial;
     generation->warm_up_us = (clock_monotonic_ns() - start) / 1000;

@@ -20,6 +20,7 @@ static Quote3Error call_engine(Worker *worker, Job *job, uint32_t size) {
     Quote3Error code = engine_quote(worker->pool->spec.engine, &job->quote.report, info, worker->quote, size);
     counters_add(&counters->engine_calls, 1);
     counters_add(&counters->engine_ns, clock_monotonic_ns() - start);
+    counters_refuse(counters, code);
     return code;
 }
 

@@ -39,20 +39,34 @@ static json_t *requests_json(const Counters *counters) {
     return requests;
 }
 
+static json_t *refusals_json(const Counters *counters) {
+    json_t *refusals = json_object();
+    for (unsigned index = 0; index < COUNTERS_REFUSALS; index++) {
+        uint64_t count = counters_get(&counters->refusals[index]);
+        char key[16];
+        (void)snprintf(key, sizeof key, index == 0 ? "other" : "0xe0%02x", index);
+        if (count > 0 && !json_put(refusals, key, json_integer((json_int_t)count))) {
+            json_decref(refusals);
+            return NULL;
+        }
+    }
+    return refusals;
+}
+
 static json_t *count(const _Atomic uint64_t *counter) {
     return json_integer((json_int_t)counters_get(counter));
 }
 
 static json_t *counters_json(const Counters *counters) {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
                      "accepted", count(&counters->accepted), "adopted", count(&counters->adopted), "requests",
-                     requests_json(counters), "answers", answers_json(counters), "engine_calls",
-                     count(&counters->engine_calls), "engine_ns", count(&counters->engine_ns), "duck_answers",
-                     count(&counters->duck_answers), "duck_refusals", count(&counters->duck_refusals),
-                     "relayed", count(&counters->relayed), "departed", count(&counters->departed),
-                     "unreadable", count(&counters->unreadable), "idle_closed", count(&counters->idle_closed),
-                     "busy", count(&counters->busy), "limit_closed", count(&counters->limit_closed), "left",
-                     count(&counters->left));
+                     requests_json(counters), "answers", answers_json(counters), "refusals",
+                     refusals_json(counters), "engine_calls", count(&counters->engine_calls), "engine_ns",
+                     count(&counters->engine_ns), "duck_answers", count(&counters->duck_answers),
+                     "duck_refusals", count(&counters->duck_refusals), "relayed", count(&counters->relayed),
+                     "departed", count(&counters->departed), "unreadable", count(&counters->unreadable),
+                     "idle_closed", count(&counters->idle_closed), "busy", count(&counters->busy),
+                     "limit_closed", count(&counters->limit_closed), "left", count(&counters->left));
 }
 
 /* What is known only after the warm-up. */

@@ -21,7 +21,8 @@ enum {
     QUOTE_HEADER_SIZE = 48,
     QUOTE_SIGNED_SIZE = 432, /* header and report body: what the attestation key signs */
     QUOTE_SIZE_MIN = 1020,
-    QUOTE_SIZE_MAX = 13346, /* with the longest certificate chain the quote library accepts */
+    QUOTE_PLAIN_SIZE = 1456, /* with the encrypted PPID in place of a certificate chain */
+    QUOTE_SIZE_MAX = 13346,  /* with the longest certificate chain the quote library accepts */
     QUOTE_CERTIFICATION_PCK_CHAIN = 5
 };
 
