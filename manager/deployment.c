@@ -19,6 +19,7 @@ const JournalWho deployment_itself = {.uid = 0, .pid = 0};
 static void on_ready(void *context, Generation *generation);
 static void on_drained(void *context, Generation *generation, uint64_t left);
 static void on_alarm(void *context, Generation *generation, const Error *error);
+static void on_rescue(void *context, Generation *generation, int channel);
 static void on_gone(void *context, Generation *generation);
 
 Deployment *deployment_new(const DeploymentSpec *spec, Error *err) {
@@ -34,8 +35,12 @@ Deployment *deployment_new(const DeploymentSpec *spec, Error *err) {
     deployment->operations = spec->operations;
     deployment->quoted = spec->quoted;
     deployment->listener = -1;
-    deployment->owner = (GenerationOwner){
-        .context = deployment, .ready = on_ready, .drained = on_drained, .alarm = on_alarm, .gone = on_gone};
+    deployment->owner = (GenerationOwner){.context = deployment,
+                                          .ready = on_ready,
+                                          .drained = on_drained,
+                                          .alarm = on_alarm,
+                                          .rescue = on_rescue,
+                                          .gone = on_gone};
     deployment->rescue = rescue_new(spec->event);
     if (deployment->rescue == NULL) {
         error_set(err, ERROR_MEMORY, "out of memory");
@@ -242,10 +247,14 @@ static void on_drained(void *context, Generation *generation, uint64_t left) {
     Deployment *deployment = context;
     log_info("generation-drained", "generation=%u left=%llu", generation_number(generation),
              (unsigned long long)left);
-    if (left > 0) {
-        rescue_collect(deployment->rescue, generation, false);
-    }
     deployment_ducks_prune(deployment);
+}
+
+static void on_rescue(void *context, Generation *generation, int channel) {
+    Deployment *deployment = context;
+    if (!rescue_watch(deployment->rescue, channel)) {
+        log_error("rescue-lost", "generation=%u error=\"out of memory\"", generation_number(generation));
+    }
 }
 
 static void on_alarm(void *context, Generation *generation, const Error *error) {
@@ -321,8 +330,6 @@ static void on_gone(void *context, Generation *generation) {
     case GENERATION_ROLES_COUNT:
         assert(false);
     }
-    /* After its successor has been started: its clients need both. */
-    rescue_collect(deployment->rescue, generation, true);
     forget(deployment, generation);
 }
 

@@ -33,6 +33,7 @@ static void end(Generation *generation) {
     if (!generation->alive) {
         return;
     }
+    generation_read_last(generation);
     generation->alive = false;
     timer_stop(&generation->connect_timer);
     timer_stop(&generation->end_timer);
@@ -84,7 +85,7 @@ static Generation *generation_new(const GenerationSpec *spec, GenerationRole rol
     generation->owner = spec->owner;
     generation->number = spec->number;
     generation->role = role;
-    generation->pidfd = generation->socket = generation->rescue = -1;
+    generation->pidfd = generation->socket = -1;
     generation->control = text_format("%s/generation-%u.sock", spec->runtime, spec->number);
     if (generation->control == NULL ||
         (spec->digest != NULL && !text_copy(generation->digest, sizeof generation->digest, spec->digest))) {
@@ -195,7 +196,6 @@ void generation_free(Generation *generation) {
     generation_disconnect(generation);
     generation->process_source = sd_event_source_disable_unref(generation->process_source);
     cleanup_close(&generation->pidfd);
-    cleanup_close(&generation->rescue);
     json_decref(generation->status);
     sd_event_unref(generation->event);
     free(generation->control);
@@ -257,10 +257,6 @@ const json_t *generation_status(const Generation *generation) {
 
 const Error *generation_error(const Generation *generation) {
     return &generation->error;
-}
-
-int generation_rescue(const Generation *generation) {
-    return generation->rescue;
 }
 
 void generation_kill(Generation *generation) {

@@ -44,6 +44,7 @@ typedef struct GenerationOwner {
     void (*ready)(void *context, Generation *generation);
     void (*drained)(void *context, Generation *generation, uint64_t left);
     void (*alarm)(void *context, Generation *generation, const Error *error);
+    void (*rescue)(void *context, Generation *generation, int channel); /* takes the receiving end */
     void (*gone)(void *context, Generation *generation);
 } GenerationOwner;
 
@@ -109,8 +110,5 @@ enum { GENERATION_CALLS_MAX = 96 };
 /* Retires it: drain, end; killed if it has not ended in time. Its role becomes GENERATION_LEAVING. */
 void generation_retire(Generation *generation, uint64_t timeout_ms);
 void generation_kill(Generation *generation); /* at once */
-
-/* The receiving end of its rescue channel; -1 if it has none (yet). The generation keeps owning it. */
-int generation_rescue(const Generation *generation);
 
 #endif

@@ -106,14 +106,18 @@ void generation_take_status(Generation *generation, json_t *status) {
 static void on_rescue(void *context, Generation *generation, const ControlMessage *reply,
                       const Error *failure) {
     (void)context;
-    if (failure == NULL && reply->fd >= 0 && generation->rescue < 0) {
-        generation->rescue = fcntl(reply->fd, F_DUPFD_CLOEXEC, 3);
+    int channel = failure == NULL && reply->fd >= 0 ? fcntl(reply->fd, F_DUPFD_CLOEXEC, 3) : -1;
+    generation->rescue = channel >= 0;
+    if (channel >= 0) {
+        generation->owner->rescue(generation->owner->context, generation, channel);
     }
 }
 
 void generation_ask_rescue(Generation *generation) {
     Error err = ERROR_INIT;
+    generation->rescue = true;
     if (!generation_call(generation, CONTROL_RESCUE, NULL, -1, GENERATION_CALL_MS, on_rescue, NULL, &err)) {
+        generation->rescue = false;
         error_wrap(&err, "the rescue channel is not available");
         generation->owner->alarm(generation->owner->context, generation, &err);
     }
@@ -233,6 +237,12 @@ static int on_socket(sd_event_source *source, int fd, uint32_t events, void *con
     return 0;
 }
 
+void generation_read_last(Generation *generation) {
+    if (generation->socket >= 0) {
+        (void)on_socket(generation->socket_source, generation->socket, EPOLLIN, generation);
+    }
+}
+
 bool generation_says_warm(const Generation *generation) {
     const char *state = generation_state(generation);
     return strcmp(state, control_state_name(CONTROL_STATE_WARMING)) != 0 &&
@@ -250,6 +260,9 @@ static void on_watch(void *context, Generation *generation, const ControlMessage
     generation_take_status(generation, status);
     if (generation_says_warm(generation)) {
         become_warm(generation);
+    }
+    if (generation->warm && !generation->rescue) { /* its reply was lost with the former connection */
+        generation_ask_rescue(generation);
     }
 }
 

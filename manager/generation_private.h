@@ -30,8 +30,8 @@ struct Generation {
     pid_t pid;
     int pidfd;
     int socket; /* -1: not connected */
-    int rescue;
     bool warm;
+    bool rescue; /* its channel is known, or asked for */
     bool alive;
     bool stopped; /* told to drain after it had clients: RESUME, not ACCEPT, makes it serve again */
     bool drained;
@@ -50,6 +50,8 @@ int generation_on_end_timer(sd_event_source *source, uint64_t usec, void *contex
 bool generation_connect_later(Generation *generation) __attribute__((warn_unused_result));
 bool generation_attach(Generation *generation, int socket, Error *err) __attribute__((warn_unused_result));
 void generation_disconnect(Generation *generation);
+/* The process has ended: what it said before that is heard still, above all its rescue channel. */
+void generation_read_last(Generation *generation);
 void generation_fail_calls(Generation *generation, const Error *failure);
 void generation_ask_rescue(Generation *generation);
 bool generation_says_warm(const Generation *generation); /* its last status does */

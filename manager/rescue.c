@@ -3,18 +3,18 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "bundles/base/clock.h"
+#include "bundles/base/cleanup.h"
 #include "manager/timer.h"
 
 enum {
     UNDER_WAY_MAX = 64,
     ADOPT_TIMEOUT_MS = 5000,
     RETRY_MS = 1,
-    END_TIMEOUT_MS = 1000,
     ADOPTIONS_MAX = 3,    /* of one connection: the fourth generation shall not die of it as well */
     REMEMBERED_MAX = 1024 /* connections that were adopted */
 };
@@ -31,10 +31,24 @@ typedef struct Offer {
     int fd; /* -1: free */
 } Offer;
 
+/* The receiving end of a generation's rescue channel. */
+typedef struct Channel {
+    struct Channel *next;
+    Rescue *rescue;
+    int fd;
+    sd_event_source *source;
+} Channel;
+
+typedef struct Held {
+    int fd;
+    ino_t inode;
+} Held;
+
 struct Rescue {
     sd_event *event;
     Generation *target;
-    int waiting[RESCUE_MAX]; /* oldest first, from `first` on */
+    Channel *channels;
+    Held waiting[RESCUE_MAX]; /* oldest first, from `first` on */
     size_t first, count;
     Offer offers[UNDER_WAY_MAX];
     Adoption adoptions[REMEMBERED_MAX]; /* a ring */
@@ -54,13 +68,27 @@ Rescue *rescue_new(sd_event *event) {
     return rescue;
 }
 
+static void close_channel(Channel *channel) {
+    Channel **at = &channel->rescue->channels;
+    while (*at != channel) {
+        at = &(*at)->next;
+    }
+    *at = channel->next;
+    sd_event_source_disable_unref(channel->source);
+    (void)close(channel->fd);
+    free(channel);
+}
+
 void rescue_free(Rescue *rescue) {
     if (rescue == NULL) {
         return;
     }
     timer_stop(&rescue->retry);
+    while (rescue->channels != NULL) {
+        close_channel(rescue->channels);
+    }
     for (size_t i = 0; i < rescue->count; i++) {
-        (void)close(rescue->waiting[(rescue->first + i) % RESCUE_MAX]);
+        (void)close(rescue->waiting[(rescue->first + i) % RESCUE_MAX].fd);
     }
     for (size_t i = 0; i < UNDER_WAY_MAX; i++) {
         cleanup_close(&rescue->offers[i].fd);
@@ -77,10 +105,9 @@ static ino_t inode_of(int fd) {
 
 /* A generation that died between taking an offer and answering it leaves the connection in its own queue too.
  */
-static bool is_held(const Rescue *rescue, int fd, size_t held) {
-    ino_t inode = inode_of(fd);
-    for (size_t i = 0; i < held; i++) {
-        if (inode_of(rescue->waiting[(rescue->first + i) % RESCUE_MAX]) == inode) {
+static bool is_held(const Rescue *rescue, ino_t inode) {
+    for (size_t i = 0; i < rescue->count; i++) {
+        if (rescue->waiting[(rescue->first + i) % RESCUE_MAX].inode == inode) {
             return true;
         }
     }
@@ -107,8 +134,8 @@ static void note_adoption(Rescue *rescue, int fd) {
 }
 
 /* Its request may be what every generation dies of. */
-static bool is_suspect(Rescue *rescue, int fd) {
-    const Adoption *adoption = adoption_of(rescue, inode_of(fd));
+static bool is_suspect(Rescue *rescue, ino_t inode) {
+    const Adoption *adoption = adoption_of(rescue, inode);
     return adoption != NULL && adoption->count >= ADOPTIONS_MAX;
 }
 
@@ -118,26 +145,41 @@ static bool peer_left(int fd) {
     return poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
-/* Takes the descriptor. `held`: how many at the front may be the same connection. */
-static void keep(Rescue *rescue, int fd, size_t held) {
+/* Takes the descriptor. */
+static void keep(Rescue *rescue, int fd) {
     AUTO_CLOSE int owned = fd;
+    ino_t inode = inode_of(owned);
     if (peer_left(owned)) {
         rescue->counts.departed++;
-    } else if (rescue->count == RESCUE_MAX || is_suspect(rescue, owned)) {
+    } else if (rescue->count == RESCUE_MAX || is_suspect(rescue, inode)) {
         rescue->counts.lost++;
-    } else if (!is_held(rescue, owned, held)) {
-        rescue->waiting[(rescue->first + rescue->count++) % RESCUE_MAX] = TAKE_FD(owned);
+    } else if (!is_held(rescue, inode)) {
+        rescue->waiting[(rescue->first + rescue->count++) % RESCUE_MAX] =
+            (Held){.fd = TAKE_FD(owned), .inode = inode};
     }
 }
 
-static void flush(Rescue *rescue);
+static void go_on(Rescue *rescue);
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *context) {
     (void)source, (void)usec;
     Rescue *rescue = context;
     timer_stop(&rescue->retry);
-    flush(rescue);
+    go_on(rescue);
     return 0;
+}
+
+static void go_on_later(Rescue *rescue, uint64_t milliseconds) {
+    if (rescue->retry == NULL) {
+        /* Without memory for it, the next reply or the next generation goes on. */
+        (void)!timer_start(rescue->event, &rescue->retry, milliseconds, on_retry, rescue);
+    }
+}
+
+/* The generation does not serve any more, or not yet: not the connection's fault. */
+static bool is_passing(const Generation *generation, const Error *failure) {
+    return !generation_is_alive(generation) || failure->kind == ERROR_UNAVAILABLE ||
+           failure->kind == ERROR_CONFLICT;
 }
 
 static void on_adopted(void *context, Generation *generation, const ControlMessage *reply,
@@ -149,15 +191,12 @@ static void on_adopted(void *context, Generation *generation, const ControlMessa
     if (failure == NULL) {
         rescue->counts.adopted++;
         note_adoption(rescue, fd);
-    } else if (!generation_is_alive(generation) || failure->kind == ERROR_UNAVAILABLE) {
-        keep(rescue, TAKE_FD(fd), 0);
+    } else if (is_passing(generation, failure)) {
+        keep(rescue, TAKE_FD(fd));
     } else {
         rescue->counts.lost++;
     }
-    if (rescue->count > 0 && rescue->retry == NULL) {
-        /* Without memory for it, the next reply or the next generation goes on. */
-        (void)!timer_start(rescue->event, &rescue->retry, 0, on_retry, rescue);
-    }
+    go_on_later(rescue, failure == NULL ? 0 : RETRY_MS);
 }
 
 static Offer *free_offer(Rescue *rescue) {
@@ -169,17 +208,21 @@ static Offer *free_offer(Rescue *rescue) {
     return NULL;
 }
 
+static bool has_target(const Rescue *rescue) {
+    return rescue->target != NULL && generation_is_alive(rescue->target);
+}
+
 static void flush(Rescue *rescue) {
-    while (rescue->count > 0 && rescue->target != NULL && generation_is_alive(rescue->target)) {
+    while (rescue->count > 0 && has_target(rescue)) {
         Error err = ERROR_INIT;
         Offer *offer = free_offer(rescue);
-        int fd = rescue->waiting[rescue->first];
+        int fd = rescue->waiting[rescue->first].fd;
         if (offer == NULL) {
             return; /* a reply goes on */
         }
         if (!generation_call(rescue->target, CONTROL_ADOPT, NULL, fd, ADOPT_TIMEOUT_MS, on_adopted, offer,
                              &err)) {
-            (void)!timer_start(rescue->event, &rescue->retry, RETRY_MS, on_retry, rescue);
+            go_on_later(rescue, RETRY_MS);
             return;
         }
         offer->fd = fd;
@@ -199,44 +242,83 @@ static int take_descriptor(struct msghdr *message) {
     return fd;
 }
 
-/* The channel of a process that has ended reads as ended behind its last connection, a moment later. */
-static bool await_more(int channel, uint64_t deadline_ms) {
-    struct pollfd state = {.fd = channel, .events = POLLIN};
-    return poll(&state, 1, clock_left_ms(deadline_ms)) > 0;
+/* What somebody takes is offered before more is read, because what is in the channel of a living generation
+ * outlives us. Where nobody does, it is read all the same: the channel is short. */
+static bool has_room(Rescue *rescue) {
+    return has_target(rescue) ? rescue->count == 0 && free_offer(rescue) != NULL : rescue->count < RESCUE_MAX;
 }
 
-void rescue_collect(Rescue *rescue, Generation *generation, bool ended) {
-    const size_t held = rescue->count;
-    const uint64_t deadline_ms = clock_monotonic_ms() + (ended ? END_TIMEOUT_MS : 0);
-    while (generation_rescue(generation) >= 0) {
-        char byte = 0;
-        union {
-            char space[CMSG_SPACE(sizeof(int))];
-            struct cmsghdr aligned;
-        } control;
-        struct iovec data = {.iov_base = &byte, .iov_len = sizeof byte};
-        struct msghdr message = {.msg_iov = &data,
-                                 .msg_iovlen = 1,
-                                 .msg_control = control.space,
-                                 .msg_controllen = sizeof control.space};
-        ssize_t size = recvmsg(generation_rescue(generation), &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-        if (size < 0 && (errno == EINTR || (errno == EAGAIN && ended &&
-                                            await_more(generation_rescue(generation), deadline_ms)))) {
-            continue;
+/* The next connection; -1 with EAGAIN: none now, else none any more. */
+static int receive(int channel) {
+    char byte = 0;
+    union {
+        char space[CMSG_SPACE(sizeof(int))];
+        struct cmsghdr aligned;
+    } control;
+    struct iovec data = {.iov_base = &byte, .iov_len = sizeof byte};
+    struct msghdr message = {.msg_iov = &data,
+                             .msg_iovlen = 1,
+                             .msg_control = control.space,
+                             .msg_controllen = sizeof control.space};
+    ssize_t size;
+    do {
+        size = recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    } while (size < 0 && errno == EINTR);
+    if (size > 0) {
+        return take_descriptor(&message);
+    }
+    errno = size == 0 ? EPIPE : errno;
+    return -1;
+}
+
+static int on_channel(sd_event_source *source, int fd, uint32_t events, void *context) {
+    (void)events;
+    Channel *channel = context;
+    Rescue *rescue = channel->rescue;
+    while (has_room(rescue)) {
+        errno = 0;
+        int connection = receive(fd);
+        if (connection < 0 && errno == EAGAIN) {
+            return 0;
         }
-        int fd = size > 0 ? take_descriptor(&message) : -1;
-        if (fd < 0) {
-            break;
+        if (connection < 0) {
+            close_channel(channel);
+            return 0;
         }
         rescue->counts.found++;
-        keep(rescue, fd, held);
+        keep(rescue, connection);
+        flush(rescue);
     }
+    (void)sd_event_source_set_enabled(source, SD_EVENT_OFF);
+    return 0;
+}
+
+static void go_on(Rescue *rescue) {
     flush(rescue);
+    if (has_room(rescue)) {
+        for (const Channel *channel = rescue->channels; channel != NULL; channel = channel->next) {
+            (void)sd_event_source_set_enabled(channel->source, SD_EVENT_ON);
+        }
+    }
+}
+
+bool rescue_watch(Rescue *rescue, int fd) {
+    AUTO_CLOSE int owned = fd;
+    AUTO_FREE Channel *channel = calloc(1, sizeof *channel);
+    if (channel == NULL ||
+        sd_event_add_io(rescue->event, &channel->source, fd, EPOLLIN, on_channel, channel) < 0) {
+        return false;
+    }
+    channel->rescue = rescue;
+    channel->fd = TAKE_FD(owned);
+    channel->next = rescue->channels;
+    rescue->channels = TAKE(channel);
+    return true;
 }
 
 void rescue_set_target(Rescue *rescue, Generation *target) {
     rescue->target = target;
-    flush(rescue);
+    go_on(rescue);
 }
 
 size_t rescue_waiting(const Rescue *rescue) {

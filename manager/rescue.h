@@ -10,6 +10,7 @@
 #ifndef MANAGER_RESCUE_H
 #define MANAGER_RESCUE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <systemd/sd-event.h>
@@ -27,9 +28,9 @@ typedef struct RescueCounts {
 Rescue *rescue_new(sd_event *event); /* NULL: out of memory */
 void rescue_free(Rescue *rescue);
 
-/* Reads what is in a generation's rescue channel; with `ended` (its process is gone) up to the channel's end,
- * which comes within a moment. */
-void rescue_collect(Rescue *rescue, Generation *generation, bool ended);
+/* Takes what comes through a generation's rescue channel, of which `fd` (taken) is the receiving end, until
+ * it ends: a moment after the generation. False: out of memory. */
+bool rescue_watch(Rescue *rescue, int fd) __attribute__((warn_unused_result));
 
 /* From now on `target` (NULL: nobody) gets what waits and what comes; borrowed until the next call. */
 void rescue_set_target(Rescue *rescue, Generation *target);

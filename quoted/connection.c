@@ -510,9 +510,8 @@ int connection_expire(Worker *worker) {
     return left >= 0 && left < look ? left : look;
 }
 
-/* What has come whole in the meantime is answered here; where nobody takes a connection in, it stays and is
- * waited for. */
-static void hand_over(Worker *worker, Connection *connection) {
+/* What has come whole in the meantime is answered here. False: the channel is full. */
+static bool hand_over(Worker *worker, Connection *connection) {
     Pool *pool = worker->pool;
     size_t body_size = 0;
     Look seen = look(worker, connection->fd, &connection->wanted, &body_size);
@@ -523,19 +522,23 @@ static void hand_over(Worker *worker, Connection *connection) {
         const Entry entry = release(pool, connection);
         counters_add(&pool->spec.counters->left, 1);
         connection_end(worker, entry.fd, entry.client);
+    } else {
+        return false;
     }
+    return true;
 }
 
-void connection_hand_over(Worker *worker) {
+bool connection_hand_over(Worker *worker) {
     Pool *pool = worker->pool;
     Connection *next;
     for (Connection *connection = oldest(pool); connection != NULL; connection = next) {
         next = after(pool, connection);
         /* An answer that is on the way is finished here, and so is a request of which something was taken. */
-        if (connection->rest.size == 0 && connection->taken.max == 0) {
-            hand_over(worker, connection);
+        if (connection->rest.size == 0 && connection->taken.max == 0 && !hand_over(worker, connection)) {
+            return false;
         }
     }
+    return true;
 }
 
 void connection_close_all(Pool *pool) {

@@ -207,12 +207,26 @@ static void join_warm_up(Generation *generation) {
     }
 }
 
+/* Somebody killed it. What is to be watched from now on. */
+static int replace_keeper(Handover *handover) {
+    Error err = ERROR_INIT;
+    if (!handover_restart(handover, &err)) {
+        log_error("keeper-lost", "error=\"%s\"", err.text);
+        return -1;
+    }
+    log_warning("keeper-replaced", "pid=%d", (int)handover->keeper);
+    return handover->keeper_fd;
+}
+
 static bool lead(Generation *generation, int signal_fd, Error *err) {
-    enum { WARM, DRAINED, RETIRE, SIGNAL, SOURCES_COUNT };
-    struct pollfd sources[SOURCES_COUNT] = {{.fd = generation->warm_fd, .events = POLLIN},
-                                            {.fd = generation->drained_fd, .events = POLLIN},
-                                            {.fd = generation->retire_fd, .events = POLLIN},
-                                            {.fd = signal_fd, .events = POLLIN}};
+    enum { WARM, DRAINED, RETIRE, SIGNAL, KEEPER, SOURCES_COUNT };
+    Handover *handover = generation->spec.handover;
+    struct pollfd sources[SOURCES_COUNT] = {
+        {.fd = generation->warm_fd, .events = POLLIN},
+        {.fd = generation->drained_fd, .events = POLLIN},
+        {.fd = generation->retire_fd, .events = POLLIN},
+        {.fd = signal_fd, .events = POLLIN},
+        {.fd = handover != NULL ? handover->keeper_fd : -1, .events = POLLIN}};
     Life life = {0};
     for (;;) {
         int tick = generation->pool == NULL ? WARM_UP_LOW_MS : TICK_MS;
@@ -243,6 +257,9 @@ static bool lead(Generation *generation, int signal_fd, Error *err) {
         }
         if (life.ending && clock_left_ms(life.deadline_ms) == 0) {
             end_at_once(generation);
+        }
+        if (handover != NULL && (sources[KEEPER].revents & POLLIN) != 0) {
+            sources[KEEPER].fd = replace_keeper(handover);
         }
         rest_if_idle(generation);
     }

@@ -3,12 +3,14 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -65,17 +67,25 @@ static void send_patiently(int channel, int fd) {
     }
 }
 
+/* Without opendir(): the keeper may have been made while another thread held the heap's lock. */
 static void send_all(int channel) {
-    DIR *directory = opendir("/proc/self/fd");
-    for (struct dirent *entry; directory != NULL && (entry = readdir(directory)) != NULL;) {
-        uint32_t fd = 0;
-        if (text_parse_u32(entry->d_name, 0, INT32_MAX, &fd) && is_client((int)fd)) {
-            send_patiently(channel, (int)fd);
+    char entries[4096] __attribute__((aligned(8)));
+    int directory = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ssize_t size;
+    while (directory >= 0 && (size = getdents64(directory, entries, sizeof entries)) > 0) {
+        for (ssize_t at = 0; at < size;) {
+            const struct dirent64 *entry = (const void *)(entries + at);
+            uint32_t fd = 0;
+            at += entry->d_reclen;
+            if (text_parse_u32(entry->d_name, 0, INT32_MAX, &fd) && is_client((int)fd)) {
+                send_patiently(channel, (int)fd);
+            }
         }
     }
 }
 
-/* Its descriptors are those of the process that it watches, until that one is gone: it must not close any. */
+/* Its descriptors are those of the process that it watches, until that one is gone: it must not close any.
+ */
 static void keep(int channel, int parent_pidfd) {
     struct pollfd parent = {.fd = parent_pidfd, .events = POLLIN};
     (void)prctl(PR_SET_NAME, "quoted-keeper");
@@ -88,34 +98,52 @@ static void keep(int channel, int parent_pidfd) {
     _exit(0);
 }
 
-bool handover_start(Handover *handover, Error *err) {
-    int pair[2];
-    AUTO_CLOSE int parent_pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
-    if (parent_pidfd < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        return error_set_errno(err, errno, "cannot make the channel for handing connections over");
-    }
-    *handover = (Handover){.send_fd = pair[0], .receive_fd = pair[1]};
+static bool start_keeper(Handover *handover, Error *err) {
     long keeper = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, NULL, NULL, 0);
+    if (keeper == 0) {
+        keep(handover->send_fd, handover->parent_fd);
+    }
     if (keeper < 0) {
         return error_set_errno(err, errno, "cannot start the keeper of connections");
     }
-    if (keeper == 0) {
-        keep(handover->send_fd, parent_pidfd);
-    }
     handover->keeper = (pid_t)keeper;
-    /* The keeper polls this number in the table that both share. */
-    (void)TAKE_FD(parent_pidfd);
-    return true;
+    handover->keeper_fd = pidfd_open(handover->keeper, 0);
+    return handover->keeper_fd >= 0 || error_set_errno(err, errno, "cannot watch the keeper of connections");
 }
 
-void handover_stop(Handover *handover) {
+static void end_keeper(Handover *handover) {
     if (handover->keeper > 0) {
         (void)kill(handover->keeper, SIGKILL);
         while (waitpid(handover->keeper, NULL, 0) < 0 && errno == EINTR) {
         }
-        handover->keeper = 0;
     }
+    handover->keeper = 0;
+    cleanup_close(&handover->keeper_fd);
+    handover->keeper_fd = -1;
+}
+
+bool handover_start(Handover *handover, Error *err) {
+    int pair[2];
+    AUTO_CLOSE int parent = pidfd_open(getpid(), 0);
+    if (parent < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        return error_set_errno(err, errno, "cannot make the channel for handing connections over");
+    }
+    *handover = HANDOVER_INIT;
+    handover->send_fd = pair[0];
+    handover->receive_fd = pair[1];
+    handover->parent_fd = TAKE_FD(parent);
+    return start_keeper(handover, err);
+}
+
+bool handover_restart(Handover *handover, Error *err) {
+    end_keeper(handover);
+    return start_keeper(handover, err);
+}
+
+void handover_stop(Handover *handover) {
+    end_keeper(handover);
     cleanup_close(&handover->send_fd);
     cleanup_close(&handover->receive_fd);
-    handover->send_fd = handover->receive_fd = -1;
+    cleanup_close(&handover->parent_fd);
+    *handover = HANDOVER_INIT;
 }

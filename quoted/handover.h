@@ -19,16 +19,20 @@ typedef struct Handover {
     int send_fd;
     int receive_fd; /* copies of it go to the manager */
     pid_t keeper;   /* 0: none */
+    int keeper_fd;  /* a pidfd: readable when the keeper has ended */
+    int parent_fd;  /* a pidfd of this process, for the keeper */
 } Handover;
 
-#define HANDOVER_INIT ((Handover){.send_fd = -1, .receive_fd = -1})
+#define HANDOVER_INIT ((Handover){.send_fd = -1, .receive_fd = -1, .keeper_fd = -1, .parent_fd = -1})
 
-/* Makes the channel and starts the keeper. To be called while the process has one thread. */
+/* Makes the channel and starts the keeper. */
 bool handover_start(Handover *handover, Error *err) __attribute__((warn_unused_result));
+/* The keeper was killed: starts another one, also while there are other threads. */
+bool handover_restart(Handover *handover, Error *err) __attribute__((warn_unused_result));
 /* Before an orderly end: the keeper has nothing to keep any more. */
 void handover_stop(Handover *handover);
 
-/* Sends a copy; false if the channel is full or closed. */
+/* Sends a copy; false if the channel is full (EAGAIN, ETOOMANYREFS) or closed. */
 bool handover_send(int channel, int connection);
 
 #endif

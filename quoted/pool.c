@@ -212,6 +212,7 @@ void pool_drain(Pool *pool, int handover_fd) {
         (void)watch_listener(pool, EPOLL_CTL_DEL, NULL);
     }
     pool->handover = handover_fd >= 0;
+    pool->handover_ms = 0;
     pool_wake_attendant(pool);
     pool_check_drained(pool);
     (void)pthread_mutex_unlock(&pool->lock);

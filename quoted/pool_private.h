@@ -70,7 +70,8 @@ struct Pool {
     uint32_t connections;
     uint32_t accepting_now; /* threads between accept and counting */
     bool accepting, draining, stopping;
-    bool handover; /* the attendant is to give unfinished connections away */
+    bool handover;        /* the attendant is to give unfinished connections away */
+    uint64_t handover_ms; /* and not before this, because the channel was full */
     Waiting waiting;
     uint32_t crumbs;         /* the attendant's: connections with crumbs_ms */
     uint64_t crumbs_look_ms; /* when they are looked at next */
@@ -106,9 +107,9 @@ void connection_close_doomed(Worker *worker);
 /* Closes those whose time is over and helps those that are stuck; the milliseconds until the next one's, -1
  * if there is none. */
 int connection_expire(Worker *worker);
-/* Gives all unfinished ones whose request is not whole to the pool's handover_fd. This one and the former two
- * are the attendant's. */
-void connection_hand_over(Worker *worker);
+/* Gives all unfinished ones whose request is not whole to the pool's handover_fd; false: it is full for now.
+ * This one and the former two are the attendant's. */
+bool connection_hand_over(Worker *worker);
 void connection_close_all(Pool *pool);
 
 /* Sends the worker's response and ends the connection, at once or when the client has read it. */

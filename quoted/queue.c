@@ -29,6 +29,7 @@ struct Queue {
     Stage stages[QUEUE_STAGES_COUNT];
     QueueClient *buckets[BUCKETS];
     uint32_t waiting, waiting_max;
+    unsigned turn; /* the stage that is looked at first */
 };
 
 Queue *queue_new(uint32_t waiting_max, const uint32_t working_max[QUEUE_STAGES_COUNT]) {
@@ -130,10 +131,13 @@ static QueueLink *take(Queue *queue, QueueStage which) {
 }
 
 QueueLink *queue_take(Queue *queue, QueueStage *ret_stage) {
-    for (int stage = 0; stage < QUEUE_STAGES_COUNT; stage++) {
+    for (unsigned i = 0; i < QUEUE_STAGES_COUNT; i++) {
+        QueueStage stage = (QueueStage)((queue->turn + i) % QUEUE_STAGES_COUNT);
         if (has_work(&queue->stages[stage])) {
-            *ret_stage = (QueueStage)stage;
-            return take(queue, (QueueStage)stage);
+            /* By turns: at full load the first stage would leave nothing for the other. */
+            queue->turn = stage + 1;
+            *ret_stage = stage;
+            return take(queue, stage);
         }
     }
     return NULL;

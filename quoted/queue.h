@@ -46,7 +46,8 @@ WaitingLane *queue_lane(QueueClient *client);
 bool queue_put(Queue *queue, QueueStage stage, QueueLink *job, QueueClient *client)
     __attribute__((warn_unused_result));
 
-/* The next job whose stage has room, now at work; NULL: none. queue_done when its stage is over. */
+/* The next job whose stage has room, now at work; NULL: none. Stages with work take turns. queue_done when
+ * its stage is over. */
 QueueLink *queue_take(Queue *queue, QueueStage *ret_stage);
 void queue_done(Queue *queue, QueueStage stage);
 

@@ -7,9 +7,16 @@
 #include <sys/socket.h>
 
 #include "bundles/base/cleanup.h"
+#include "bundles/base/clock.h"
 #include "quoted/pool_private.h"
 
-enum { EVENTS_MAX = 32, ACCEPTS_MAX = 32, SLEEP_MAX_MS = 1000, EXHAUSTED_PAUSE_MS = 5 };
+enum {
+    EVENTS_MAX = 32,
+    ACCEPTS_MAX = 32,
+    SLEEP_MAX_MS = 1000,
+    EXHAUSTED_PAUSE_MS = 5,
+    HANDOVER_PAUSE_MS = 2 /* until the manager may have made room */
+};
 
 /* No descriptor is left: the spare one makes room for the one that waits longest, which is told so if its
  * request is there. */
@@ -101,18 +108,28 @@ static void take_in(Worker *worker, const struct epoll_event *events, int count)
     }
 }
 
-/* What the lock has to be held for before a thread may sleep: is there anything to do? */
-static bool prepare_sleep(Worker *worker, bool *ret_handover, bool *ret_stopping) {
+/* What there is to do for a thread. */
+typedef struct Plan {
+    bool stopping;
+    bool handover;
+    bool asleep; /* nothing: it may sleep so long at most */
+    int sleep_ms;
+} Plan;
+
+static Plan make_plan(Worker *worker) {
     Pool *pool = worker->pool;
-    (void)pthread_mutex_lock(&pool->lock);
-    *ret_stopping = pool->stopping;
     bool is_attendant = worker == pool_attendant(pool);
-    *ret_handover = is_attendant && pool->handover;
-    worker->asleep = !pool->stopping && !*ret_handover && pool->adopted == NULL &&
-                     (is_attendant || !queue_has_work(pool->queue));
-    bool asleep = worker->asleep;
+    (void)pthread_mutex_lock(&pool->lock);
+    Plan plan = {.stopping = pool->stopping, .sleep_ms = SLEEP_MAX_MS};
+    if (is_attendant && pool->handover) {
+        plan.handover = pool->handover_ms <= clock_monotonic_ms();
+        plan.sleep_ms = HANDOVER_PAUSE_MS;
+    }
+    plan.asleep = !pool->stopping && !plan.handover && pool->adopted == NULL &&
+                  (is_attendant || !queue_has_work(pool->queue));
+    worker->asleep = plan.asleep;
     (void)pthread_mutex_unlock(&pool->lock);
-    return asleep;
+    return plan;
 }
 
 static void note_awake(Worker *worker) {
@@ -138,8 +155,12 @@ static void hand_over(Worker *worker) {
     (void)pthread_mutex_lock(&worker->pool->lock);
     worker->pool->handover = false;
     (void)pthread_mutex_unlock(&worker->pool->lock);
-    connection_hand_over(worker);
+    bool done = connection_hand_over(worker);
     (void)pthread_mutex_lock(&worker->pool->lock);
+    if (!done && !worker->pool->accepting) {
+        worker->pool->handover = true;
+        worker->pool->handover_ms = clock_monotonic_ms() + HANDOVER_PAUSE_MS;
+    }
     pool_check_drained(worker->pool);
     (void)pthread_mutex_unlock(&worker->pool->lock);
 }
@@ -150,19 +171,17 @@ void *worker_run(void *context) {
     struct epoll_event events[EVENTS_MAX];
     bool more = false;
     for (;;) {
-        bool handover = false;
-        bool stopping = false;
-        bool asleep = prepare_sleep(worker, &handover, &stopping);
-        if (stopping) {
+        const Plan plan = make_plan(worker);
+        if (plan.stopping) {
             return NULL;
         }
-        if (handover) {
+        if (plan.handover) {
             hand_over(worker);
         }
         int left = is_attendant ? connection_expire(worker) : -1;
-        int timeout = left >= 0 && left < SLEEP_MAX_MS ? left : SLEEP_MAX_MS;
-        int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, asleep && !more ? timeout : 0);
-        if (asleep) {
+        int timeout = left >= 0 && left < plan.sleep_ms ? left : plan.sleep_ms;
+        int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, plan.asleep && !more ? timeout : 0);
+        if (plan.asleep) {
             note_awake(worker);
         }
         take_in(worker, events, count);

@@ -420,6 +420,43 @@ class Handover(Case):
         self.assertEqual(idle.send(aesm.request(aesm.NUM)).answer().code, 0)
         self.assertEqual(self.num().code, 0)
 
+    @staticmethod
+    def keeper(quoted):
+        """Its process id; None while there is none."""
+        children = pathlib.Path(f"/proc/{quoted.pid}/task/{quoted.pid}/children").read_text().split()
+        return int(children[0]) if children else None
+
+    def test_a_keeper_that_is_killed_is_replaced_and_the_next_one_keeps_as_well(self):
+        first, second = self.generation(), self.generation(TWIN)
+        channel = self.rescue(first)
+        self.serve(first)
+        old = wait_until(lambda: self.keeper(first), "the keeper")
+        os.kill(old, signal.SIGKILL)
+        wait_until(lambda: self.keeper(first) not in (None, old), "another keeper")
+        asking = [self.stack.enter_context(aesm.Connection(self.socket)) for _ in range(5)]
+        wait_until(lambda: first.link.status()["connections"] == 5, "5 connections")
+        first.process.kill()
+        first.process.wait(20)
+        self.serve(second)
+        self.assertEqual(self.adopt_all(channel, second), 5)
+        for connection in asking:
+            self.assertEqual(connection.send(aesm.request(aesm.NUM)).answer().code, 0)
+
+    def test_more_half_read_connections_than_the_channel_holds_are_all_handed_over(self):
+        first, second = self.generation(), self.generation(NEW)
+        channel = self.rescue(first)
+        self.serve(first)
+        waiting = [self.stack.enter_context(aesm.Connection(self.socket)) for _ in range(400)]
+        for connection in waiting:
+            connection.send(aesm.request(aesm.NUM)[:5])
+        wait_until(lambda: first.link.status()["connections"] == 400, "400 connections")
+        self.serve(second)
+        first.link.call(control.DRAIN)
+        self.assertEqual(self.adopt_all(channel, second, 400), 400)
+        self.assertEqual(first.link.event(control.DRAINED).json()["left"], 400)
+        for connection in waiting:
+            self.assertEqual(connection.send(aesm.request(aesm.NUM)[5:]).answer().code, 0)
+
     def test_an_answered_connection_is_not_handed_over(self):
         first, second = self.generation(), self.generation(TWIN)
         channel = self.rescue(first)
