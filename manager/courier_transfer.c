@@ -253,7 +253,8 @@ static bool set_limits(const Carriage *carriage) {
            curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)COURIER_PIECE_MAX) == CURLE_OK;
 }
 
-/* Redirects never leave TLS. HTTP/2 brings nothing for one file after the other. */
+/* Redirects never leave TLS. HTTP/2 brings nothing for one file after the other. What was read as authorities
+ * is all there are. */
 static bool set_protocol(const Carriage *carriage, const Exchange *exchange) {
     CURL *curl = carriage->curl;
     bool tls = strncmp(exchange->url, "https:", 6) == 0;
@@ -268,6 +269,7 @@ static bool set_protocol(const Carriage *carriage, const Exchange *exchange) {
            curl_easy_setopt(curl, CURLOPT_PROXY, carriage->proxy != NULL ? carriage->proxy : "") ==
                CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_USERAGENT, "psw-manager/" PSW_VERSION) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK &&
            set_pem(curl, CURLOPT_CAINFO_BLOB, &carriage->authorities) &&
            set_pem(curl, CURLOPT_SSLCERT_BLOB, &carriage->certificate) &&
            set_pem(curl, CURLOPT_SSLKEY_BLOB, &carriage->key);

@@ -12,6 +12,7 @@
 #include "bundles/base/file.h"
 #include "bundles/base/log.h"
 #include "bundles/base/process.h"
+#include "bundles/base/sandbox.h"
 #include "bundles/base/text.h"
 #include "manager/api.h"
 #include "manager/deployment.h"
@@ -181,7 +182,21 @@ static bool start_parts(Daemon *daemon, Error *err) {
     return daemon->api != NULL;
 }
 
+/* Children that look at outside bytes go on without what the system does not give. */
+static void look_at_sandbox(void) {
+    SandboxReport report;
+    sandbox_probe(&report);
+    if (report.missing[0] != '\0') {
+        log_warning(
+            "sandbox-incomplete",
+            "missing=\"%s\" advice=\"a kernel with Landlock (5.19 or newer, lsm=landlock) and a container "
+            "runtime that allows it and seccomp\"",
+            report.missing);
+    }
+}
+
 static bool run(Daemon *daemon, Error *err) {
+    look_at_sandbox();
     raise_descriptor_limit();
     if (sd_event_default(&daemon->event) < 0) {
         return error_set(err, ERROR_SYSTEM, "cannot make an event loop");

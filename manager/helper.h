@@ -2,7 +2,7 @@
  *
  * Helper: work on outside bytes and work that takes long, in a child of the manager's own program.
  *
- * The child has no capabilities, no new privileges and resource limits; it gets its task as JSON over a
+ * The child is in a sandbox of its task's (manager/helper_sandbox.h); it gets its task as JSON over a
  * SOCK_SEQPACKET pair, perhaps one more descriptor, and sends progress and at last a result or an error
  * back. The loop never blocks on it. Invariant: `done` is called exactly once, after the child has ended,
  * unless helper_cancel came first.

@@ -2,13 +2,10 @@
 #include "manager/helper_child.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "bundles/base/cleanup.h"
@@ -17,6 +14,7 @@
 #include "bundles/store.h"
 #include "manager/gatekeeper.h"
 #include "manager/helper.h"
+#include "manager/helper_sandbox.h"
 #include "manager/operation.h"
 
 CLEANUP_DEFINE(Store, store_close)
@@ -26,8 +24,7 @@ enum { PROGRESS_INTERVAL_MS = 100 };
 typedef struct Task {
     const char *name;
     HelperTaskFn run;
-    bool (*prepare)(const json_t *arguments, void **ret_prepared,
-                    Error *err); /* before privileges are gone */
+    bool (*prepare)(const json_t *arguments, void **ret_prepared, Error *err); /* before the sandbox closes */
 } Task;
 
 static const Task tasks[] = {
@@ -51,23 +48,6 @@ void helper_report_progress(HelperProgress *progress, uint64_t done, uint64_t to
     if (!report(json_pack("{s:I, s:I}", "done", (json_int_t)done, "total", (json_int_t)total))) {
         _exit(1); /* the manager is gone: nobody wants the work any more */
     }
-}
-
-static bool limit(int resource, rlim_t most, Error *err) {
-    const struct rlimit value = {.rlim_cur = most, .rlim_max = most};
-    return setrlimit((__rlimit_resource_t)resource, &value) == 0 || error_set_errno(err, errno, "setrlimit");
-}
-
-/* Outside bytes are read only after this. */
-static bool give_up_privileges(uint64_t file_size_max, Error *err) {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {{0}, {0}};
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0 ||
-        syscall(SYS_capset, &header, none) != 0) {
-        return error_set_errno(err, errno, "cannot give up privileges");
-    }
-    return limit(RLIMIT_CORE, 0, err) && limit(RLIMIT_NOFILE, 256, err) &&
-           (file_size_max == 0 || limit(RLIMIT_FSIZE, file_size_max, err));
 }
 
 static json_t *receive_task(Error *err) {
@@ -100,7 +80,8 @@ static bool run(const char *name, json_t **ret_result, Error *err) {
     const json_t *arguments = json_object_get(message, "arguments");
     return message != NULL && json_get_u64(message, "file_size_max", &file_size_max, err) &&
            (task->prepare == NULL || task->prepare(arguments, &prepared, err)) &&
-           give_up_privileges(file_size_max, err) && task->run(arguments, prepared, ret_result, err);
+           helper_sandbox_enter(name, arguments, file_size_max, err) &&
+           task->run(arguments, prepared, ret_result, err);
 }
 
 int helper_main(int argc, char **argv) {
