@@ -93,23 +93,6 @@ static bool images_open(Examination *exam, Error *failure) {
     return true;
 }
 
-/* A current loader passes over 2.x and takes the highest version of the others. */
-static size_t loaders_choice(const Metadata *metadata) {
-    size_t choice = 0;
-    uint32_t best_base = 0;
-    uint32_t best_minor = 0;
-    for (size_t i = 0; i < metadata->count; i++) {
-        uint32_t base = metadata->entries[i].major % 10;
-        uint32_t minor = metadata->entries[i].minor;
-        if (base != 2 && (base > best_base || (base == best_base && minor > best_minor))) {
-            choice = i;
-            best_base = base;
-            best_minor = minor;
-        }
-    }
-    return choice;
-}
-
 static bool form_examine(Examination *exam, Bytes file, Error *err) {
     EnclaveReport *report = exam->report;
     Error failure = ERROR_INIT;
@@ -127,7 +110,7 @@ static bool form_examine(Examination *exam, Bytes file, Error *err) {
         good = images_open(exam, &failure);
     }
     if (good) {
-        size_t choice = loaders_choice(&exam->metadata);
+        size_t choice = (size_t)(metadata_loaders_choice(&exam->metadata) - exam->metadata.entries);
         report->pages = report->measurements[choice].pages;
         report->epc_kib = report->measurements[choice].epc_kib;
     }

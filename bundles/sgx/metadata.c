@@ -307,3 +307,17 @@ bool metadata_parse(const Elf *elf, Metadata *ret_metadata, Error *err) {
     ret_metadata->desc_used = ret_metadata->desc.size - rest.size;
     return true;
 }
+
+const MetadataEntry *metadata_loaders_choice(const Metadata *metadata) {
+    const MetadataEntry *choice = &metadata->entries[0];
+    uint32_t best_base = 0;
+    for (size_t i = 0; i < metadata->count; i++) {
+        const MetadataEntry *entry = &metadata->entries[i];
+        uint32_t base = entry->major % 10;
+        if (base != 2 && (base > best_base || (base == best_base && entry->minor > choice->minor))) {
+            choice = entry;
+            best_base = base;
+        }
+    }
+    return choice;
+}

@@ -98,6 +98,9 @@ typedef struct MetadataExtend {
 /* ERROR_INPUT, ERROR_LIMIT; the contents of *ret_metadata after a failure are of no use. */
 bool metadata_parse(const Elf *elf, Metadata *ret_metadata, Error *err) __attribute__((warn_unused_result));
 
+/* The entry that a current loader takes: it passes over 2.x and takes the highest version of the others. */
+const MetadataEntry *metadata_loaders_choice(const Metadata *metadata);
+
 size_t metadata_patches_count(const MetadataEntry *entry);
 MetadataPatch metadata_patch(const MetadataEntry *entry, size_t index);
 size_t metadata_layout_count(const MetadataEntry *entry);

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the files of the trial load share: trial_load (the child and its deadline), trial_enclave (the steps)
+ * and trial_verdict (what a failed step means).
+ */
+#ifndef MANAGER_CHECKS_TRIAL_PARTS_H
+#define MANAGER_CHECKS_TRIAL_PARTS_H
+
+#include "bundles/sgx/image.h"
+#include "bundles/sgx/metadata.h"
+#include "bundles/sgx/sigstruct.h"
+#include "manager/checks/trial_load.h"
+
+typedef enum TrialStep {
+    TRIAL_STEP_OPEN,
+    TRIAL_STEP_RESERVE,
+    TRIAL_STEP_CREATE,
+    TRIAL_STEP_ADD,
+    TRIAL_STEP_PROVISION,
+    TRIAL_STEP_INIT,
+    TRIAL_STEP_MAP,
+    TRIAL_STEPS_COUNT
+} TrialStep;
+
+/* One load; too large for the stack. */
+typedef struct Trial {
+    const char *root;
+    Elf elf;
+    Metadata metadata;
+    Sigstruct sigstruct;
+    Image image;
+    SgxSecs secs;
+    SgxDevice device;
+    uint64_t added; /* pages */
+    /* where it ended */
+    TrialStep step;
+    int failure;           /* errno */
+    uint32_t code;         /* EINIT's, where the driver tells it; else 0 */
+    int provision_failure; /* errno of opening the provisioning device; 0: it was opened or is not wanted */
+} Trial;
+
+/* In the child. */
+void trial_enclave_run(const char *root, Bytes file, TrialResult *ret_result);
+void trial_provisioning_run(const char *root, TrialResult *ret_result);
+
+/* Verdict and sentence for the step at which the trial ended. */
+void trial_judge(const Trial *trial, TrialResult *result);
+/* The same when the enclave may not have the provisioning key. */
+void trial_judge_provisioning(const Trial *trial, TrialResult *result);
+void trial_say(TrialResult *result, TrialVerdict verdict, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
