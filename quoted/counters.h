@@ -7,6 +7,7 @@
 #define QUOTED_COUNTERS_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bundles/sgx/quote_library.h"
@@ -42,6 +43,14 @@ static inline void counters_add(_Atomic uint64_t *counter, uint64_t value) {
 /* What a call of the quote library for a client ended with. AESM's codes lose some of what it says, so each
  * code is counted, and logged when it comes up and then every 10 s. */
 void counters_refuse(Counters *counters, Quote3Error code);
+
+/* While nobody else counts; others may look. */
+static inline void counters_clear(Counters *counters) {
+    _Atomic uint64_t *at = &counters->accepted;
+    for (size_t i = 0; i < sizeof *counters / sizeof *at; i++) {
+        atomic_store_explicit(&at[i], 0, memory_order_relaxed);
+    }
+}
 
 static inline uint64_t counters_get(const _Atomic uint64_t *counter) {
     return atomic_load_explicit(counter, memory_order_relaxed);

@@ -16,6 +16,7 @@
 #include "bundles/base/json.h"
 #include "bundles/base/log.h"
 #include "bundles/sgx/quote.h"
+#include "quoted/canary.h"
 #include "quoted/generation_private.h"
 
 enum { WARM_UP_LOW_MS = 300, DUCK_REST_MS = 30 * 1000, TICK_MS = 5000 };
@@ -55,6 +56,20 @@ static bool warm_up(Generation *generation, Error *err) {
     return true;
 }
 
+/* The first client, by connections that are no listener's. What it leaves in the counters is not told. */
+static bool send_canary(Generation *generation, Error *err) {
+    uint64_t start = clock_monotonic_ns();
+    if (!canary_send(generation->untried, generation->engine, err)) {
+        return false;
+    }
+    (void)pthread_mutex_lock(&generation->lock);
+    generation->canary_us = (clock_monotonic_ns() - start) / 1000;
+    generation->warm_up_us += generation->canary_us;
+    (void)pthread_mutex_unlock(&generation->lock);
+    counters_clear(&generation->counters);
+    return true;
+}
+
 /* A thread of its own, which runs when nobody else wants the processor: on a busy node, the generation that
  * serves shall not feel it. A lower nice value would not do: the kernel lets such a thread finish its slice.
  */
@@ -62,10 +77,10 @@ static void *warm_up_run(void *context) {
     Generation *generation = context;
     Error err = ERROR_INIT;
     const struct sched_param none = {0};
-    if (sched_setscheduler(0, SCHED_IDLE, &none) == 0) {
+    if (!atomic_load(&generation->in_a_hurry) && sched_setscheduler(0, SCHED_IDLE, &none) == 0) {
         atomic_store(&generation->warm_up_thread, gettid());
     }
-    if (!warm_up(generation, &err)) {
+    if (!(generation->untried == NULL ? warm_up(generation, &err) : send_canary(generation, &err))) {
         (void)pthread_mutex_lock(&generation->lock);
         generation->state = CONTROL_STATE_FAILED;
         generation->failure = err;
@@ -83,19 +98,26 @@ static void announce(Generation *generation, ControlType type, json_t *payload) 
     }
 }
 
+static bool start_warm_up(Generation *generation, Error *err) {
+    int result = pthread_create(&generation->warm_up, NULL, warm_up_run, generation);
+    generation->warm_up_runs = result == 0;
+    return generation->warm_up_runs || error_set_errno(err, result, "cannot start a thread");
+}
+
 /* By the main thread, because threads inherit their starter's priority. */
-static bool become_ready(Generation *generation, Error *err) {
+static bool start_pool(Generation *generation, Error *err) {
     const PoolSpec spec = {.config = generation->spec.config,
                            .engine = generation->engine,
                            .ducks = generation->ducks,
                            .counters = &generation->counters,
                            .drained_fd = generation->drained_fd};
-    Pool *pool = pool_start(&spec, err);
-    if (pool == NULL) {
-        return false;
-    }
+    generation->untried = pool_start(&spec, err);
+    return generation->untried != NULL && start_warm_up(generation, err);
+}
+
+static bool become_ready(Generation *generation, Error *err) {
     (void)pthread_mutex_lock(&generation->lock);
-    generation->pool = pool;
+    Pool *pool = generation->pool = TAKE(generation->untried);
     generation->state = CONTROL_STATE_READY;
     bool good = generation->spec.listener_fd < 0 || pool_accept(pool, generation->spec.listener_fd, err);
     if (generation->spec.listener_fd >= 0) {
@@ -105,21 +127,35 @@ static bool become_ready(Generation *generation, Error *err) {
     return good;
 }
 
-/* True: ready, and serving if there is a listener. */
+/* A thread of the pool may still be in the library, where it would be waited for without end. */
+static _Noreturn void end_failed(const Error *failure) {
+    char text[ERROR_TEXT_MAX];
+    log_error("failed", "kind=%s error=%s", error_kind_name(failure->kind),
+              log_quote(text, sizeof text, failure->text));
+    _exit(error_kind_exit_status(failure->kind));
+}
+
+/* After the warm-up, and again after the canary: then it is ready, and serves if there is a listener. */
 static bool on_warm(Generation *generation, Error *err) {
     if (generation->state == CONTROL_STATE_FAILED) {
         announce(generation, CONTROL_EVENT_FAILED,
                  json_pack("{s:s, s:s}", "kind", error_kind_name(generation->failure.kind), "error",
                            generation->failure.text));
         *err = generation->failure;
+        if (generation->untried != NULL) {
+            end_failed(&generation->failure);
+        }
         return false;
+    }
+    if (generation->untried == NULL) {
+        return start_pool(generation, err);
     }
     if (!become_ready(generation, err)) {
         return false;
     }
-    log_info("ready", "bundle=%s version=%s%s warm_up_us=%llu", generation->manifest->name,
+    log_info("ready", "bundle=%s version=%s%s warm_up_us=%llu canary_us=%llu", generation->manifest->name,
              generation->manifest->version, generation->manifest->simulated ? " simulated" : "",
-             (unsigned long long)generation->warm_up_us);
+             (unsigned long long)generation->warm_up_us, (unsigned long long)generation->canary_us);
     announce(generation, CONTROL_EVENT_READY, generation_status(generation));
     (void)sd_notify(0, "READY=1");
     return true;
@@ -181,6 +217,7 @@ static bool begin_end(Generation *generation, Life *life) {
  * takes CAP_SYS_NICE), it takes long. */
 static void raise_warm_up(Generation *generation) {
     const struct sched_param none = {0};
+    atomic_store(&generation->in_a_hurry, true);
     pid_t thread = atomic_exchange(&generation->warm_up_thread, 0);
     if (thread != 0) {
         (void)sched_setscheduler(thread, SCHED_OTHER, &none);
@@ -287,11 +324,9 @@ static bool prepare(Generation *generation, Error *err) {
 }
 
 static bool live(Generation *generation, int signal_fd, Error *err) {
-    int result = pthread_create(&generation->warm_up, NULL, warm_up_run, generation);
-    if (result != 0) {
-        return error_set_errno(err, result, "cannot start a thread");
+    if (!start_warm_up(generation, err)) {
+        return false;
     }
-    generation->warm_up_runs = true;
     bool good = lead(generation, signal_fd, err);
     /* A library that hangs in its warm-up would hold up the end for ever. */
     (void)pthread_mutex_lock(&generation->lock);

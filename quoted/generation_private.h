@@ -27,15 +27,18 @@ typedef struct Generation {
     int retire_fd;  /* eventfd of CONTROL_RETIRE */
     pthread_t warm_up;
     bool warm_up_runs; /* and was not joined yet */
+    Pool *untried;     /* the pool until the canary was answered; the main thread's and the canary's */
     int64_t started_at;
     _Atomic pid_t warm_up_thread;   /* as long as it runs at the lowest priority, else 0 */
+    atomic_bool in_a_hurry;         /* the warm-up runs no longer at the lowest priority */
     _Atomic uint64_t last_relay_ms; /* when another generation asked last */
 
     pthread_mutex_t lock; /* over what follows */
     ControlState state;
     Pool *pool; /* NULL until ready */
     Trial trial;
-    uint64_t warm_up_us;
+    uint64_t warm_up_us; /* with the canary */
+    uint64_t canary_us;
     Error failure; /* of the warm-up */
 } Generation;
 

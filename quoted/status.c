@@ -78,12 +78,14 @@ static bool add_warm(Generation *generation, Pool *pool, json_t *status) {
     (void)pthread_mutex_lock(&generation->lock);
     Trial trial = generation->trial;
     uint64_t warm_up_us = generation->warm_up_us;
+    uint64_t canary_us = generation->canary_us;
     (void)pthread_mutex_unlock(&generation->lock);
     PoolLoad load = pool_load(pool);
     return json_put(status, "qe", json_pack("{s:s, s:i}", "mrenclave", qe, "isv_svn", trial.qe_isv_svn)) &&
            json_put(status, "pce", json_pack("{s:i}", "isv_svn", trial.pce_isv_svn)) &&
            json_put(status, "quote_size", json_integer(facts.quote_size)) &&
            json_put(status, "warm_up_us", json_integer((json_int_t)warm_up_us)) &&
+           json_put(status, "canary_us", json_integer((json_int_t)canary_us)) &&
            json_put(status, "trial",
                     json_pack("{s:s, s:I}", "kind", trial.probe ? "probe" : "quote", "microseconds",
                               (json_int_t)trial.microseconds)) &&

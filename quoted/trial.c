@@ -12,8 +12,7 @@ static bool failed(const char *what, Quote3Error code, Error *err) {
     return error_set(err, ERROR_ENGINE, "trial quote: %s: the quote library says 0x%x", what, code);
 }
 
-static bool check_quote(const EngineFacts *facts, const SgxReport *report, Bytes bytes, Trial *trial,
-                        Error *err) {
+bool trial_check(const EngineFacts *facts, const SgxReport *report, Bytes bytes, Trial *trial, Error *err) {
     Quote quote;
     if (!quote_parse(bytes, &quote, err) || !quote_matches_report(&quote, &report->body, err) ||
         !quote_check_signatures(&quote, err)) {
@@ -37,26 +36,35 @@ static bool take_quote(Engine *engine, const EngineFacts *facts, const SgxReport
     if (trial->probe) {
         return code == QUOTE3_INVALID_REPORT || failed("a forged report is not refused as such", code, err);
     }
-    return code == QUOTE3_SUCCESS ? check_quote(facts, report, (Bytes){quote, facts->quote_size}, trial, err)
+    return code == QUOTE3_SUCCESS ? trial_check(facts, report, (Bytes){quote, facts->quote_size}, trial, err)
                                   : failed("no quote", code, err);
 }
 
-bool trial_take(Engine *engine, Trial *ret_trial, Error *err) {
-    Trial trial = {0};
-    SgxReport report = {0};
+bool trial_report(Engine *engine, const EngineFacts *facts, TrialReport *ret_report, Error *err) {
+    TrialReport made = {0};
     uint8_t nonce[SGX_REPORT_DATA_SIZE] = {0};
-    EngineFacts facts;
-    engine_facts(engine, &facts);
     if (getrandom(nonce, sizeof nonce, 0) != sizeof nonce) {
         return error_set(err, ERROR_SYSTEM, "trial quote: no random bytes");
     }
-    Quote3Error code = engine_trial_report(engine, &facts.target_info, nonce, &report);
-    trial.probe = code == QUOTE3_INTERFACE_UNAVAILABLE;
-    if (code != QUOTE3_SUCCESS && !trial.probe) {
+    Quote3Error code = engine_trial_report(engine, &facts->target_info, nonce, &made.report);
+    made.probe = code == QUOTE3_INTERFACE_UNAVAILABLE;
+    if (code != QUOTE3_SUCCESS && !made.probe) {
         return failed("no report", code, err);
     }
+    *ret_report = made;
+    return true;
+}
+
+bool trial_take(Engine *engine, Trial *ret_trial, Error *err) {
+    TrialReport made;
+    EngineFacts facts;
+    engine_facts(engine, &facts);
+    if (!trial_report(engine, &facts, &made, err)) {
+        return false;
+    }
+    Trial trial = {.probe = made.probe};
     uint64_t start = clock_monotonic_ns();
-    if (!take_quote(engine, &facts, &report, &trial, err)) {
+    if (!take_quote(engine, &facts, &made.report, &trial, err)) {
         return false;
     }
     trial.microseconds = (clock_monotonic_ns() - start) / 1000;

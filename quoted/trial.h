@@ -18,6 +18,19 @@ typedef struct Trial {
     uint16_t pce_isv_svn;
 } Trial;
 
+/* A report that the engine's QE shall quote. */
+typedef struct TrialReport {
+    SgxReport report;
+    bool probe; /* forged: the library cannot make a real one */
+} TrialReport;
+
+bool trial_report(Engine *engine, const EngineFacts *facts, TrialReport *ret_report, Error *err)
+    __attribute__((warn_unused_result));
+
+/* Is this a good quote of that report by the QE of these facts? Of `trial` the ISVSVNs are filled in. */
+bool trial_check(const EngineFacts *facts, const SgxReport *report, Bytes quote, Trial *trial, Error *err)
+    __attribute__((warn_unused_result));
+
 bool trial_take(Engine *engine, Trial *ret_trial, Error *err) __attribute__((warn_unused_result));
 
 #endif

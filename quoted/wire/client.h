@@ -17,6 +17,10 @@
 typedef struct AesmClient {
     const char *path; /* of the socket; '@' first for an abstract name */
     int timeout_ms;   /* for one exchange, connect included */
+    /* Where there is no path to connect to: gives the connection of an exchange, -1 on failure; `path` is
+     * only its name then. */
+    int (*connect)(void *context, Error *err);
+    void *context;
 } AesmClient;
 
 /* Request 15 with b_pub_key_id true. ret_pub_key_id (32 bytes) may be NULL. */

@@ -107,6 +107,18 @@ class SwapTest(unittest.TestCase):
         self.refused(node, ENGINE, "test", "2.1")
         self.quotes(node)
 
+    def test_a_bundle_whose_first_client_would_fail_meets_none(self):
+        node = self.node()
+        for version, fault, words in [("2.5", "quote:0xe001,after=1", "canary: its first client would be answered 1 "),
+                                      ("2.6", "quote:crash,after=1", "SIGSEGV")]:
+            self.faulty(node, version, fault)
+            load = node.load("--rate", "200", "--duration", "60s")
+            self.assertIn(words, self.refused(node, ENGINE, "swap", version))
+            self.assertIn(words, self.refused(node, ENGINE, "test", version))
+            report = load.stop()
+            self.assertEqual((report["failed"], len(report["quotes_by_qe"])), (0, 1), report)
+            self.assertEqual(node.serving()["generation"], 1)
+
     def test_a_library_that_crashes_is_a_clear_sentence(self):
         node = self.node()
         self.faulty(node, "2.2", "init:crash")
@@ -122,7 +134,7 @@ class SwapTest(unittest.TestCase):
 
     def test_a_trial_quote_that_fails_in_the_soak_swaps_back(self):
         node = self.node({"swap": {"trial_interval": "50ms"}})
-        self.faulty(node, "2.4", "quote:0xe001,after=3")
+        self.faulty(node, "2.4", "quote:0xe001,after=4")
         self.assertIn("trial quote failed", self.refused(node, ENGINE, "swap", "2.4", "--soak", "30s"))
         self.assertEqual(node.serving()["generation"], 1)
         self.assertEqual(node.serving()["state"], "serving")

@@ -228,12 +228,26 @@ class Messages(Case):
         self.assertEqual([quoted.link.receive().request for _ in numbers], numbers)
 
     def test_a_failed_warm_up_is_told_and_ends_the_process(self):
+        self.assert_failure_is_told("3.0", "quote:0xe012", "0xe012")
+
+    def test_a_canary_that_is_not_answered_well_is_a_failed_warm_up(self):
+        self.assert_failure_is_told("3.9", "quote:0xe012,after=1", "canary: its first client would be answered 29 ")
+
+    def test_the_canary_leaves_no_trace(self):
+        status = self.generation().link.status()
+        self.assertGreater(status["canary_us"], 0)
+        self.assertGreater(status["warm_up_us"], status["canary_us"])
+        self.assertEqual((status["connections"], status["counters"]["accepted"]), (0, 0))
+        self.assertEqual((status["counters"]["requests"], status["counters"]["answers"]), ({}, {}))
+
+    def assert_failure_is_told(self, version, fault, words):
+        """Events and exit status of a generation that fails to warm up."""
         # A load that takes a moment, so that somebody can watch.
         path = STAGE.platform.directory / "platform.yaml"
         before = path.read_text()
         path.write_text(before.replace("load: 0", "load: 300000"))
         try:
-            quoted = STAGE.start(STAGE.bundle("3.0", 8, "--fault", "quote:0xe012"), generation=1)
+            quoted = STAGE.start(STAGE.bundle(version, 8, "--fault", fault), generation=1)
             self.stack.callback(quoted.kill)
             with quoted.control() as link:
                 self.assertEqual(link.call(control.WATCH).json()["state"], "warming")
@@ -243,7 +257,7 @@ class Messages(Case):
                     self.assertEqual(refused.exception.status, CONFLICT)
                 failed = link.event(control.FAILED).json()
                 self.assertEqual(failed["kind"], "engine")
-                self.assertIn("0xe012", failed["error"])
+                self.assertIn(words, failed["error"])
         finally:
             path.write_text(before)
         self.assertEqual(quoted.process.wait(20), 16)

@@ -37,15 +37,15 @@ class Engine(unittest.TestCase):
         self.assertEqual(self.quote_often(self.start(bundle), 2), [0, 0])
 
     def test_a_key_that_has_to_be_certified_again_is_not_the_clients_affair(self):
-        daemon = self.start(self.stage.bundle("1.1", 8, "--fault", "quote:0xe00f,after=2,every=3"))
+        daemon = self.start(self.stage.bundle("1.1", 8, "--fault", "quote:0xe00f,after=3,every=3"))
         self.assertEqual(self.quote_often(daemon, 12), [0] * 12)
 
     def test_a_lost_enclave_is_loaded_again(self):
-        daemon = self.start(self.stage.bundle("1.2", 8, "--fault", "quote:0xe014,after=2,every=3"))
+        daemon = self.start(self.stage.bundle("1.2", 8, "--fault", "quote:0xe014,after=3,every=3"))
         self.assertEqual(self.quote_often(daemon, 12), [0] * 12)
 
     def test_a_library_that_hangs_keeps_no_answer_and_no_end(self):
-        bundle = self.stage.bundle("1.3", 8, "--fault", "quote:hang,after=1")
+        bundle = self.stage.bundle("1.3", 8, "--fault", "quote:hang,after=2")
         daemon = self.stage.start(bundle, config={"drain_timeout": "300ms"}).wait_serving()
         self.addCleanup(daemon.kill)
         report = self.stage.report(aesm.ask_answer(daemon.socket, aesm.init_request())[2])
@@ -62,7 +62,7 @@ class Engine(unittest.TestCase):
         cases = [("0xe001", 1), ("0xe003", 21), ("0xe012", 29), ("0xe018", 50), ("0xe035", 1)]
         for index, (quote3, code) in enumerate(cases):
             with self.subTest(quote3):
-                bundle = self.stage.bundle(f"2.{index}", 8, "--fault", f"quote:{quote3},after=1")
+                bundle = self.stage.bundle(f"2.{index}", 8, "--fault", f"quote:{quote3},after=2")
                 self.assertEqual(self.quote_often(self.start(bundle), 2), [code] * 2)
 
 
