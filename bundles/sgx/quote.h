@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Quote: reading a DCAP quote version 3 (ECDSA P-256) and checking what it says about itself.
+ * Quote: reading a DCAP quote of an SGX enclave (ECDSA P-256) and checking what it says about itself.
  *
- * Layout: Intel SGX ECDSA QuoteLibReference, appendix A.4. A Quote is a view: it borrows the bytes it was
- * parsed from, which may be followed by zeros (an answer of the quote daemon is padded to the buffer size).
- * Whether the platform is trustworthy is not decided here but in bundles/dcap.
+ * Layout: Intel SGX ECDSA QuoteLibReference, appendix A.4 (version 3, what Intel's QE3 makes), and Intel TDX
+ * DCAP Quoting Library API, appendix A.3 (versions 4 and 5, which nest what certifies the attestation key).
+ * TDX quotes are refused. A Quote is a view: it borrows the bytes it was parsed from, which may be followed
+ * by zeros (an answer of the quote daemon is padded to the buffer size). Whether the platform is trustworthy
+ * is not decided here but in bundles/dcap.
  */
 #ifndef BUNDLES_SGX_QUOTE_H
 #define BUNDLES_SGX_QUOTE_H
 
+#include <openssl/evp.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +22,7 @@
 
 enum {
     QUOTE_HEADER_SIZE = 48,
-    QUOTE_SIGNED_SIZE = 432, /* header and report body: what the attestation key signs */
+    QUOTE_SIGNED_SIZE = 432, /* header and report body: what the attestation key signs in version 3 */
     QUOTE_SIZE_MIN = 1020,
     QUOTE_PLAIN_SIZE = 1456, /* with the encrypted PPID in place of a certificate chain */
     QUOTE_SIZE_MAX = 13346,  /* with the longest certificate chain the quote library accepts */
@@ -27,10 +30,12 @@ enum {
 };
 
 typedef struct Quote {
-    uint16_t qe_isv_svn; /* of the QE that signed */
+    uint16_t version;
+    uint16_t qe_isv_svn; /* of the QE that signed; from version 4 on the header has neither: 0 */
     uint16_t pce_isv_svn;
     const uint8_t *qe_id;      /* 16 bytes */
     const SgxReportBody *body; /* the application's report body */
+    Bytes signed_part;         /* what the attestation key signs: all up to the end of the body */
     const uint8_t *signature;  /* 64: r, s big endian */
     const uint8_t *public_key; /* 64: x, y big endian; the attestation key */
     const SgxReportBody *qe_report;
@@ -41,7 +46,7 @@ typedef struct Quote {
     size_t size;              /* without the zeros behind */
 } Quote;
 
-/* ERROR_INPUT if it is not a complete, well-formed SGX quote v3. */
+/* ERROR_INPUT if it is not a complete, well-formed SGX quote. */
 bool quote_parse(Bytes bytes, Quote *ret_quote, Error *err) __attribute__((warn_unused_result));
 
 /* Cheap checks without signatures: the application's report body is `report`'s and the QE report's report
@@ -49,8 +54,12 @@ bool quote_parse(Bytes bytes, Quote *ret_quote, Error *err) __attribute__((warn_
 bool quote_matches_report(const Quote *quote, const SgxReportBody *report, Error *err)
     __attribute__((warn_unused_result));
 
-/* All signatures inside: attestation key over header and body, report data of the QE report, and the key of
- * the first certificate of the chain (type 5) over the QE report. ERROR_VERIFY names the one that is bad. */
+/* All signatures inside: `pck_key` over the QE report, report data of the QE report, attestation key over
+ * header and body. ERROR_VERIFY names the one that is bad. */
+bool quote_check_signatures_by(const Quote *quote, EVP_PKEY *pck_key, Error *err)
+    __attribute__((warn_unused_result));
+
+/* The same with the key of the first certificate of the chain (type 5), whoever issued it. */
 bool quote_check_signatures(const Quote *quote, Error *err) __attribute__((warn_unused_result));
 
 #endif

@@ -14,12 +14,12 @@ _pswctl_bundles() {
 
 _pswctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-    local commands='status list check-update update explain fetch stage test diff swap commit rollback remove journal doctor'
+    local commands='status list check-update update explain fetch stage test diff swap commit rollback remove journal verify doctor'
     local common='--json --config --api --help'
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        --config | --api | --root | --junit | --soak | --sha256 | --count | --to | --from | --allow-downgrade) i=$((i + 1)) ;;
+        --config | --api | --root | --junit | --collateral | --time | --soak | --sha256 | --count | --to | --from | --allow-downgrade) i=$((i + 1)) ;;
         -*) ;;
         *)
             command=${COMP_WORDS[i]}
@@ -34,13 +34,14 @@ _pswctl() {
         ;;
     --root)
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        [[ $command != verify ]] || mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    --from | --junit)
+    --from | --junit | --collateral)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    --soak | --sha256 | --count | --to) return ;;
+    --soak | --sha256 | --count | --to | --time) return ;;
     --allow-downgrade)
         mapfile -t COMPREPLY < <(compgen -W 'qe3 id_enclave pce' -- "$word")
         return
@@ -57,12 +58,13 @@ _pswctl() {
     swap) set -- "--soak --allow-downgrade --no-wait $common $(_pswctl_bundles)" ;;
     diff) set -- "$common $(_pswctl_bundles)" ;;
     rollback) set -- "--soak --no-wait $common" ;;
+    verify) set -- "--collateral --root --time $common" ;;
     doctor) set -- "--root --junit $common" ;;
     journal) set -- "--count $common" ;;
     *) set -- "$common" ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$1" -- "$word")
-    if [[ $command == stage && $word != -* ]]; then
+    if [[ ($command == stage || $command == verify) && $word != -* ]]; then
         mapfile -t -O "${#COMPREPLY[@]}" COMPREPLY < <(compgen -f -- "$word")
     fi
 }

@@ -16,7 +16,7 @@
 #include "bundles/base/error.h"
 #include "manager/ctl/client.h"
 
-enum { CTL_DOWNGRADES_MAX = 8 };
+enum { CTL_DOWNGRADES_MAX = 8, CTL_ANSWER_NO = 1 };
 
 typedef struct Ctl {
     const char *api;    /* --api: path of the socket */
@@ -28,18 +28,21 @@ typedef struct Ctl {
     const char *soak;                           /* swap, rollback */
     const char *downgrades[CTL_DOWNGRADES_MAX]; /* swap: --allow-downgrade */
     size_t downgrades_count;
-    const char *count;   /* journal */
-    bool remote;         /* list */
-    bool stage_only;     /* update */
-    const char *to;      /* update */
-    const char *from;    /* update */
-    const char *root;    /* doctor; NULL: the running system */
-    const char *junit;   /* doctor, test: a file for JUnit XML; NULL: none */
-    const char *operand; /* the one argument that is no option; NULL: none */
-    CtlClient *client;
+    const char *count;      /* journal */
+    bool remote;            /* list */
+    bool stage_only;        /* update */
+    const char *to;         /* update */
+    const char *from;       /* update */
+    const char *root;       /* doctor: NULL is the running system; verify: NULL is Intel's certificate */
+    const char *junit;      /* doctor, test: a file for JUnit XML; NULL: none */
+    const char *collateral; /* verify */
+    const char *time;       /* verify */
+    const char *operand;    /* the one argument that is no option; NULL: none */
+    CtlClient *client;      /* NULL for commands that work without the manager */
+    int answer;             /* exit status of what did its work: CTL_ANSWER_NO if the answer is no */
 } Ctl;
 
-/* 0 or an exit status; the error's sentence is printed by main. */
+/* The error's sentence is printed by main. */
 typedef bool (*CtlCommandFn)(Ctl *ctl, Error *err);
 
 bool ctl_status(Ctl *ctl, Error *err);
@@ -57,6 +60,7 @@ bool ctl_check_update(Ctl *ctl, Error *err);
 bool ctl_update(Ctl *ctl, Error *err);
 bool ctl_explain(Ctl *ctl, Error *err);
 bool ctl_doctor(Ctl *ctl, Error *err);
+bool ctl_verify(Ctl *ctl, Error *err);
 bool ctl_list_remote(Ctl *ctl, Error *err); /* list --remote */
 
 /* The part of `status` about updates. */
@@ -65,6 +69,8 @@ void ctl_print_updates(const json_t *updates);
 /* A report of checks (manager/checks/report.h): all of them, or what is not as it should be; and --junit. */
 void ctl_print_checks(const json_t *report, bool all);
 bool ctl_write_junit(const Ctl *ctl, const json_t *report, Error *err);
+/* A verdict on a quote (bundles/dcap/verdict.h) as text. */
+void ctl_print_verdict(const json_t *verdict);
 
 /* Put --soak and --allow-downgrade into a request's body. */
 bool ctl_add_soak(const Ctl *ctl, json_t *body);

@@ -71,6 +71,15 @@ static const Command commands[] = {
      "still lives as a lame duck.\n"},
     {"remove", "BUNDLE", "[--no-wait]", ctl_remove, "remove a bundle from the store",
      "Removes a staged bundle; refused while it is needed.\n"},
+    {"verify", "QUOTE", "[--collateral FILE|DIRECTORY] [--root FILE] [--time TIME]", ctl_verify,
+     "is this quote good, and how good is its platform",
+     "Verifies a quote (a file of raw bytes, hex or base64; - is standard input) as a relying party does,\n"
+     "without the manager and without a network. Collateral is a file as Phala's dcap-qvl has it, an answer\n"
+     "of Intel's PCS, or a directory of such answers. The root is Intel's unless --root names the file of\n"
+     "another; TIME is now unless given as 2026-11-21T03:45:00Z.\n"
+     "Exit status 0: UpToDate; 1: genuine, with another TCB status; 4: quote or collateral malformed; 5: "
+     "not\n"
+     "verifiable, that is forged, revoked, expired or incomplete.\n"},
     {"doctor", NULL, "[--root DIR] [--junit FILE]", ctl_doctor, "is this node fit, and what to do first",
      "Looks at processor, driver, EPC, libraries, socket, provider and node, and shows what is not as it\n"
      "should be, with its remedy; --json has every check. Works without the manager. --root looks at "
@@ -119,15 +128,26 @@ static const Command *find(const char *name) {
 }
 
 static const struct option options[] = {
-    {"json", no_argument, NULL, 'j'},        {"config", required_argument, NULL, 'c'},
-    {"api", required_argument, NULL, 'a'},   {"no-wait", no_argument, NULL, 'n'},
-    {"stage", no_argument, NULL, 's'},       {"sha256", required_argument, NULL, 'd'},
-    {"soak", required_argument, NULL, 'k'},  {"allow-downgrade", required_argument, NULL, 'D'},
-    {"count", required_argument, NULL, 'N'}, {"remote", no_argument, NULL, 'r'},
-    {"stage-only", no_argument, NULL, 'o'},  {"to", required_argument, NULL, 't'},
-    {"from", required_argument, NULL, 'f'},  {"help", no_argument, NULL, 'h'},
-    {"root", required_argument, NULL, 'R'},  {"junit", required_argument, NULL, 'J'},
-    {"version", no_argument, NULL, 'v'},     {NULL, 0, NULL, 0},
+    {"json", no_argument, NULL, 'j'},
+    {"config", required_argument, NULL, 'c'},
+    {"api", required_argument, NULL, 'a'},
+    {"no-wait", no_argument, NULL, 'n'},
+    {"stage", no_argument, NULL, 's'},
+    {"sha256", required_argument, NULL, 'd'},
+    {"soak", required_argument, NULL, 'k'},
+    {"allow-downgrade", required_argument, NULL, 'D'},
+    {"count", required_argument, NULL, 'N'},
+    {"remote", no_argument, NULL, 'r'},
+    {"stage-only", no_argument, NULL, 'o'},
+    {"to", required_argument, NULL, 't'},
+    {"from", required_argument, NULL, 'f'},
+    {"help", no_argument, NULL, 'h'},
+    {"root", required_argument, NULL, 'R'},
+    {"junit", required_argument, NULL, 'J'},
+    {"collateral", required_argument, NULL, 'C'},
+    {"time", required_argument, NULL, 'T'},
+    {"version", no_argument, NULL, 'v'},
+    {NULL, 0, NULL, 0},
 };
 
 /* An option that is not the command's own is refused rather than ignored. */
@@ -216,6 +236,12 @@ static Parsed take_options(const Command *command, const char *form, int argc, c
         case 'J':
             ctl->junit = optarg;
             break;
+        case 'C':
+            ctl->collateral = optarg;
+            break;
+        case 'T':
+            ctl->time = optarg;
+            break;
         case 'v':
             return PARSED_VERSION;
         default:
@@ -284,7 +310,7 @@ static char *find_api(const Ctl *ctl, Error *err) {
 }
 
 /* Commands that work without the manager. */
-static const CtlCommandFn alone[] = {ctl_doctor};
+static const CtlCommandFn alone[] = {ctl_doctor, ctl_verify};
 
 static bool run(const Command *command, Ctl *ctl, Error *err) {
     for (size_t i = 0; i < sizeof alone / sizeof alone[0]; i++) {
@@ -334,5 +360,5 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "pswctl: %s\n", err.text);
         return error_kind_exit_status(err.kind);
     }
-    return 0;
+    return ctl.answer;
 }

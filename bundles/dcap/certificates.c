@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bundles/dcap/certificates.h"
+
+#include <openssl/bio.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/x509v3.h>
+#include <string.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/dcap/der.h"
+#include "bundles/dcap/pck.h"
+
+CLEANUP_DEFINE(X509, X509_free)
+CLEANUP_DEFINE(BIO, BIO_free_all)
+
+enum { COMMON_NAME_MAX = 128, PEM_SIZE_MAX = CERTIFICATES_MAX * CERTIFICATE_SIZE_MAX };
+
+typedef struct RoleRules {
+    const char *name;
+    const char *phrase; /* what the common name has to contain, as Intel's verifier demands */
+    bool is_authority;
+    bool has_sgx_extension;
+} RoleRules;
+
+static const RoleRules rules[CERTIFICATE_ROLES_COUNT] = {
+    [CERTIFICATE_PCK_CA] = {"PCK CA certificate", "CA", true, false},
+    [CERTIFICATE_PCK] = {"PCK certificate", "SGX PCK Certificate", false, true},
+    [CERTIFICATE_TCB_SIGNER] = {"TCB signing certificate", "SGX TCB Signing", false, false},
+};
+
+const char *certificate_role_name(CertificateRole role) {
+    return rules[role].name;
+}
+
+void certificates_done(Certificates *list) {
+    for (size_t at = 0; at < list->count; at++) {
+        X509_free(list->items[at]);
+    }
+    list->count = 0;
+}
+
+/* Takes the certificate. */
+static bool add(Certificates *list, X509 *added, const char *name, Error *err) {
+    CLEANUP(X509_freep) X509 *certificate = added;
+    for (size_t at = 0; at < list->count; at++) {
+        if (X509_cmp(list->items[at], certificate) == 0) {
+            return true;
+        }
+    }
+    if (list->count == CERTIFICATES_MAX) {
+        return error_set(err, ERROR_LIMIT, "%s: more than %d certificates", name, CERTIFICATES_MAX);
+    }
+    list->items[list->count++] = TAKE(certificate);
+    return true;
+}
+
+static bool add_pem(Certificates *list, Bytes bytes, const char *name, Error *err) {
+    CLEANUP(BIO_free_allp) BIO *bio = BIO_new_mem_buf(bytes.data, (int)bytes.size);
+    size_t found = 0;
+    for (X509 *next = NULL; bio != NULL && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL;
+         found++) {
+        if (!add(list, next, name, err)) {
+            return false;
+        }
+    }
+    bool ended = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+    ERR_clear_error();
+    return (found > 0 && ended) ||
+           error_set(err, ERROR_INPUT, "%s: certificate %zu is not one in PEM", name, found + 1);
+}
+
+bool certificates_add(Certificates *list, Bytes bytes, const char *name, Error *err) {
+    if (bytes.size > PEM_SIZE_MAX) {
+        return error_set(err, ERROR_LIMIT, "%s: certificates of %zu bytes: at most %d are taken", name,
+                         bytes.size, PEM_SIZE_MAX);
+    }
+    while (bytes.size > 0 && bytes.data[bytes.size - 1] == 0) {
+        bytes.size--;
+    }
+    if (bytes.size == 0 || bytes.data[0] != DER_SEQUENCE) {
+        return add_pem(list, bytes, name, err);
+    }
+    const unsigned char *at = bytes.data;
+    X509 *certificate = d2i_X509(NULL, &at, (long)bytes.size);
+    if (certificate == NULL) {
+        ERR_clear_error();
+        return error_set(err, ERROR_INPUT, "%s: not a certificate in DER", name);
+    }
+    return add(list, certificate, name, err);
+}
+
+X509 *certificates_find(const Certificates *list, const X509_NAME *subject, size_t *index) {
+    while (*index < list->count) {
+        X509 *candidate = list->items[(*index)++];
+        if (X509_NAME_cmp(X509_get_subject_name(candidate), subject) == 0) {
+            return candidate;
+        }
+    }
+    return NULL;
+}
+
+bool certificate_name_has(const X509_NAME *name, const char *phrase) {
+    char text[COMMON_NAME_MAX];
+    int size = X509_NAME_get_text_by_NID((X509_NAME *)name, NID_commonName, text, sizeof text);
+    return size > 0 && strstr(text, phrase) != NULL;
+}
+
+/* Is the certificate of the form that its role demands? NULL, or what is wrong. */
+static const char *form_problem(X509 *certificate, const RoleRules *rule) {
+    uint32_t flags = X509_get_extension_flags(certificate);
+    uint32_t wanted = rule->is_authority ? KU_KEY_CERT_SIGN | KU_CRL_SIGN : KU_DIGITAL_SIGNATURE;
+    if ((flags & (EXFLAG_INVALID | EXFLAG_CRITICAL)) != 0 ||
+        X509_get_version(certificate) != X509_VERSION_3) {
+        return "has extensions that are malformed or unknown and critical";
+    }
+    if (((flags & EXFLAG_CA) != 0) != rule->is_authority) {
+        return rule->is_authority ? "is not that of an authority" : "is that of an authority";
+    }
+    if ((X509_get_key_usage(certificate) & wanted) != wanted) {
+        return "is not meant for this by its key usage";
+    }
+    if (pck_is_in(certificate) != rule->has_sgx_extension) {
+        return rule->has_sgx_extension ? "has no SGX extension" : "has an SGX extension";
+    }
+    if (!certificate_name_has(X509_get_subject_name(certificate), rule->phrase)) {
+        return "has another common name than its role demands";
+    }
+    return NULL;
+}
+
+static bool is_signed_by(const X509 *certificate, X509 *issuer) {
+    bool good = X509_get_signature_nid(certificate) == NID_ecdsa_with_SHA256 &&
+                X509_verify((X509 *)certificate, X509_get0_pubkey(issuer)) == 1;
+    ERR_clear_error();
+    return good;
+}
+
+bool certificate_check(X509 *certificate, X509 *issuer, CertificateRole role, Error *err) {
+    const char *name = rules[role].name;
+    const char *problem = form_problem(certificate, &rules[role]);
+    if (problem != NULL) {
+        return error_set(err, ERROR_VERIFY, "%s: it %s", name, problem);
+    }
+    if (X509_check_issued(issuer, certificate) != X509_V_OK || !is_signed_by(certificate, issuer)) {
+        return error_set(err, ERROR_VERIFY, "%s: the certificate above it did not sign it", name);
+    }
+    return true;
+}
+
+bool certificate_check_crl(X509_CRL *crl, X509 *issuer, Error *err) {
+    bool named = X509_NAME_cmp(X509_CRL_get_issuer(crl), X509_get_subject_name(issuer)) == 0 &&
+                 (X509_get_key_usage(issuer) & KU_CRL_SIGN) != 0;
+    bool whole = X509_CRL_get_ext_by_NID(crl, NID_delta_crl, -1) < 0 &&
+                 X509_CRL_get_ext_by_NID(crl, NID_issuing_distribution_point, -1) < 0;
+    bool good = named && whole && X509_CRL_get_signature_nid(crl) == NID_ecdsa_with_SHA256 &&
+                X509_CRL_verify(crl, X509_get0_pubkey(issuer)) == 1;
+    ERR_clear_error();
+    return good || error_set(err, ERROR_VERIFY, "CRL: its issuer did not sign it, or it is not a whole one");
+}
+
+bool certificate_is_revoked(X509 *certificate, X509_CRL *crl) {
+    X509_REVOKED *entry = NULL;
+    return X509_CRL_get0_by_cert(crl, &entry, certificate) != 0;
+}
+
+bool certificate_time(const ASN1_TIME *time, int64_t *ret_seconds) {
+    struct tm parts;
+    if (time == NULL || ASN1_TIME_to_tm(time, &parts) != 1) {
+        return false;
+    }
+    *ret_seconds = timegm(&parts);
+    return true;
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "bundles/dcap/quote_verify.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "bundles/base/text.h"
+#include "bundles/dcap/certificates.h"
+
+static void add_problem(QuoteVerdict *verdict, QuoteProblemKind kind, const char *what, int64_t at) {
+    assert(verdict->problems_count < QUOTE_PROBLEMS_MAX);
+    verdict->problems[verdict->problems_count++] = (QuoteProblem){kind, what, at};
+}
+
+/* Notes how long something is valid, and the problem if it is not now. */
+static void add_span(QuoteVerdict *verdict, const char *what, int64_t from, int64_t until) {
+    assert(verdict->spans_count < QUOTE_SPANS_MAX);
+    verdict->spans[verdict->spans_count++] = (QuoteSpan){what, from, until};
+    if (verdict->time < from) {
+        add_problem(verdict, QUOTE_NOT_YET_VALID, what, from);
+    } else if (verdict->time > until) {
+        add_problem(verdict, QUOTE_EXPIRED, what, until);
+    }
+}
+
+static bool add_times(QuoteVerdict *verdict, const char *what, const ASN1_TIME *from, const ASN1_TIME *until,
+                      Error *err) {
+    int64_t begin = 0, end = 0;
+    if (!certificate_time(from, &begin) || !certificate_time(until, &end)) {
+        return error_set(err, ERROR_INPUT, "%s: its dates cannot be read", what);
+    }
+    add_span(verdict, what, begin, end);
+    return true;
+}
+
+static bool add_certificate(QuoteVerdict *verdict, const char *what, const X509 *certificate, Error *err) {
+    return add_times(verdict, what, X509_get0_notBefore(certificate), X509_get0_notAfter(certificate), err);
+}
+
+static bool add_crl(QuoteVerdict *verdict, const char *what, const X509_CRL *crl, Error *err) {
+    if (crl == NULL) {
+        add_problem(verdict, QUOTE_MISSING, what, 0);
+        return true;
+    }
+    return add_times(verdict, what, X509_CRL_get0_lastUpdate(crl), X509_CRL_get0_nextUpdate(crl), err);
+}
+
+static void check_revocation(QuoteVerdict *verdict, CertificateRole role, X509 *certificate, X509_CRL *crl) {
+    if (crl != NULL && certificate_is_revoked(certificate, crl)) {
+        add_problem(verdict, QUOTE_REVOKED, certificate_role_name(role), 0);
+    }
+}
+
+/* The certificate of the authority that issued `pck`; NULL with ERROR_VERIFY. The chain that came with the
+ * leaf goes first, then what else the collateral has. */
+static X509 *find_authority(X509 *pck, const Certificates *chain, const TrustedCollateral *trusted,
+                            Error *err) {
+    const Certificates *const lists[] = {chain, &trusted->collateral->certificates};
+    X509_NAME *issuer = X509_get_issuer_name(pck);
+    Error reason = ERROR_INIT;
+    for (size_t at = 0; at < sizeof lists / sizeof lists[0]; at++) {
+        size_t index = 0;
+        for (X509 *next = NULL; (next = certificates_find(lists[at], issuer, &index)) != NULL;) {
+            if (certificate_check(next, trusted->root, CERTIFICATE_PCK_CA, &reason)) {
+                return next;
+            }
+        }
+    }
+    if (reason.kind == ERROR_NONE) {
+        error_set(err, ERROR_VERIFY,
+                  "PCK certificate: the certificate of the authority that issued it is missing");
+    } else {
+        error_set(err, ERROR_VERIFY,
+                  "the quote's certificates do not lead to the root: %s; quotes of a simulated platform need "
+                  "its own root (--root)",
+                  reason.text);
+    }
+    return NULL;
+}
+
+static bool read_chain(const Quote *quote, const Collateral *collateral, Certificates *chain, Error *err) {
+    if (collateral->pck_chain.count > 0) {
+        for (size_t at = 0; at < collateral->pck_chain.count; at++) {
+            X509_up_ref(collateral->pck_chain.items[at]);
+            chain->items[chain->count++] = collateral->pck_chain.items[at];
+        }
+        return true;
+    }
+    if (quote->certification_type != QUOTE_CERTIFICATION_PCK_CHAIN) {
+        return error_set(err, ERROR_VERIFY,
+                         "quote: it carries no PCK certificate (certification data of type %u) and the "
+                         "collateral has none (pck_certificate_chain): configure a provider library where it "
+                         "was made",
+                         quote->certification_type);
+    }
+    return certificates_add(chain, quote->certification_data, "quote: certificate chain", err);
+}
+
+/* Steps 1 of the verification: the PCK certificate, up to the root, and its revocation. */
+static bool verify_pck(X509 *pck, const Certificates *chain, const TrustedCollateral *trusted,
+                       QuoteVerdict *verdict, Error *err) {
+    if (!pck_read(pck, &verdict->pck, err)) {
+        return false;
+    }
+    X509 *authority = find_authority(pck, chain, trusted, err);
+    if (authority == NULL || !certificate_check(pck, authority, CERTIFICATE_PCK, err)) {
+        return false;
+    }
+    X509_CRL *crl = trusted_collateral_crl(trusted, authority);
+    check_revocation(verdict, CERTIFICATE_PCK_CA, authority, trusted->root_crl);
+    check_revocation(verdict, CERTIFICATE_PCK, pck, crl);
+    return add_certificate(verdict, "root certificate", trusted->root, err) &&
+           add_certificate(verdict, certificate_role_name(CERTIFICATE_PCK_CA), authority, err) &&
+           add_certificate(verdict, certificate_role_name(CERTIFICATE_PCK), pck, err) &&
+           add_crl(verdict, "root CRL", trusted->root_crl, err) && add_crl(verdict, "PCK CRL", crl, err);
+}
+
+static bool mismatch(const Pck *pck, const TrustedCollateral *trusted, Error *err) {
+    char wanted[2 * PCK_FMSPC_SIZE + 1], there[2 * PCK_FMSPC_SIZE + 1];
+    text_format_hex(pck->fmspc, sizeof pck->fmspc, wanted);
+    text_format_hex(trusted->tcb_infos[0].info->fmspc, PCK_FMSPC_SIZE, there);
+    return error_set(
+        err, ERROR_VERIFY,
+        "TCB info: it is for platforms of FMSPC %s, the quote is of FMSPC %s: fetch that TCB info", there,
+        wanted);
+}
+
+static bool grade_platform(const TrustedCollateral *trusted, QuoteVerdict *verdict, Error *err) {
+    const TrustedTcbInfo *found = trusted_collateral_tcb_info(trusted, verdict->pck.fmspc);
+    if (found == NULL && trusted->tcb_infos_count > 0) {
+        return mismatch(&verdict->pck, trusted, err);
+    }
+    if (found == NULL) {
+        add_problem(verdict, QUOTE_MISSING, "TCB info", 0);
+        return true;
+    }
+    if (memcmp(found->info->pce_id, verdict->pck.pce_id, PCK_PCE_ID_SIZE) != 0) {
+        return error_set(err, ERROR_VERIFY, "TCB info: it is for another PCE-ID than the quote's");
+    }
+    verdict->tcb_info = found->info;
+    verdict->platform_level = tcb_info_match(found->info, &verdict->pck.tcb);
+    verdict->platform_status =
+        verdict->platform_level == NULL ? TCB_NOT_SUPPORTED : verdict->platform_level->grade.status;
+    check_revocation(verdict, CERTIFICATE_TCB_SIGNER, found->signer, trusted->root_crl);
+    add_span(verdict, "TCB info", found->info->issue_date, found->info->next_update);
+    return add_certificate(verdict, "TCB signing certificate", found->signer, err);
+}
+
+static bool grade_qe(const Quote *quote, const TrustedCollateral *trusted, QuoteVerdict *verdict,
+                     Error *err) {
+    const TrustedQeIdentity *found = trusted_collateral_qe_identity(trusted);
+    if (found == NULL) {
+        add_problem(verdict, QUOTE_MISSING, "QE identity", 0);
+        return true;
+    }
+    if (!qe_identity_check(found->identity, quote->qe_report, err)) {
+        return false;
+    }
+    verdict->qe_identity = found->identity;
+    verdict->qe_level = qe_identity_match(found->identity, quote->qe_report->isv_svn);
+    verdict->qe_status = verdict->qe_level == NULL ? TCB_NOT_SUPPORTED : verdict->qe_level->grade.status;
+    add_span(verdict, "QE identity", found->identity->issue_date, found->identity->next_update);
+    if (verdict->tcb_info != NULL &&
+        trusted_collateral_tcb_info(trusted, verdict->pck.fmspc)->signer == found->signer) {
+        return true;
+    }
+    check_revocation(verdict, CERTIFICATE_TCB_SIGNER, found->signer, trusted->root_crl);
+    return add_certificate(verdict, "QE identity's signing certificate", found->signer, err);
+}
+
+bool quote_verify(const Quote *quote, const TrustedCollateral *trusted, int64_t time,
+                  QuoteVerdict *ret_verdict, Error *err) {
+    CLEANUP(certificates_done) Certificates chain = {0};
+    QuoteVerdict verdict = {.time = time, .is_debug = (quote->body->attributes.flags & SGX_FLAGS_DEBUG) != 0};
+    if (!read_chain(quote, trusted->collateral, &chain, err) ||
+        !verify_pck(chain.items[0], &chain, trusted, &verdict, err) ||
+        !grade_platform(trusted, &verdict, err) ||
+        !quote_check_signatures_by(quote, X509_get0_pubkey(chain.items[0]), err) ||
+        !grade_qe(quote, trusted, &verdict, err)) {
+        return false;
+    }
+    verdict.status = tcb_status_merge(verdict.platform_status, verdict.qe_status);
+    *ret_verdict = verdict;
+    return true;
+}
+
+const char *quote_problem_name(QuoteProblemKind kind) {
+    static const char *const names[QUOTE_PROBLEM_KINDS_COUNT] = {"expired", "not yet valid", "missing",
+                                                                 "revoked"};
+    return names[kind];
+}
+
+const QuoteSpan *quote_verdict_first_to_expire(const QuoteVerdict *verdict) {
+    const QuoteSpan *first = NULL;
+    for (size_t at = 0; at < verdict->spans_count; at++) {
+        if (first == NULL || verdict->spans[at].until < first->until) {
+            first = &verdict->spans[at];
+        }
+    }
+    return first;
+}
+
+bool quote_verdict_is_whole(const QuoteVerdict *verdict) {
+    return verdict->problems_count == 0 && verdict->status != TCB_UNKNOWN;
+}
