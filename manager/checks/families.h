@@ -9,6 +9,7 @@
 #include "manager/checks/check.h"
 
 extern const CheckFamily family_cpu;
+extern const CheckFamily family_load;
 
 #define FAMILY(table) (table), sizeof(table) / sizeof(table)[0]
 

@@ -166,35 +166,52 @@ static void device_missing(TrialResult *result) {
               "enable SGX in the firmware, and use Linux 5.11 or later on a processor with launch control");
 }
 
-void trial_enclave_run(const char *root, Bytes file, TrialResult *ret_result) {
+/* True if the enclave is in the EPC, where it stays until the trial is closed. */
+static bool enclave_run(Trial *trial, Bytes file, TrialResult *result) {
     Error err = ERROR_INIT;
-    AUTO_FREE Trial *trial = calloc(1, sizeof *trial);
-    if (trial == NULL) {
+    if (!file_plan(trial, file, &err)) {
+        trial_say(result, TRIAL_BAD_FILE, "%s", err.text);
+        return false;
+    }
+    result->epc_kib += image_epc_kib(&trial->image);
+    if (!sgx_flavour_find(trial->root, &trial->device.flavour)) {
+        device_missing(result);
+        return false;
+    }
+    result->has_flavour = true;
+    result->flavour = trial->device.flavour;
+    bool built = enclave_build(trial);
+    result->pages += trial->added;
+    if (!built) {
+        trial_judge(trial, result);
+    }
+    return built;
+}
+
+void trial_enclaves_run(const char *root, const Bytes *files, size_t count, TrialResult *ret_result) {
+    AUTO_FREE Trial *trials = calloc(count, sizeof *trials);
+    bool good = trials != NULL;
+    if (!good) {
         trial_say(ret_result, TRIAL_FAILED, "out of memory");
         return;
     }
-    trial->root = root;
-    trial->device.fd = -1;
-    if (!file_plan(trial, file, &err)) {
-        trial_say(ret_result, TRIAL_BAD_FILE, "%s", err.text);
-    } else if (!sgx_flavour_find(root, &trial->device.flavour)) {
-        ret_result->epc_kib = image_epc_kib(&trial->image);
-        device_missing(ret_result);
-    } else {
-        ret_result->has_flavour = true;
-        ret_result->flavour = trial->device.flavour;
-        ret_result->epc_kib = image_epc_kib(&trial->image);
-        if (enclave_build(trial)) {
-            trial_say(ret_result, TRIAL_LOADED, "%llu pages, %llu KiB of EPC, in the %s driver",
-                      (unsigned long long)trial->added, (unsigned long long)ret_result->epc_kib,
-                      sgx_flavour_name(trial->device.flavour));
-        } else {
-            trial_judge(trial, ret_result);
-        }
-        ret_result->pages = trial->added;
-        sgx_device_close(&trial->device);
+    for (size_t i = 0; i < count; i++) {
+        trials[i].root = root;
+        trials[i].device.fd = -1;
     }
-    image_close(&trial->image);
+    for (size_t i = 0; good && i < count; i++) {
+        ret_result->index = i;
+        good = enclave_run(&trials[i], files[i], ret_result);
+    }
+    if (good) {
+        trial_say(ret_result, TRIAL_LOADED, "%llu pages, %llu KiB of EPC, in the %s driver",
+                  (unsigned long long)ret_result->pages, (unsigned long long)ret_result->epc_kib,
+                  sgx_flavour_name(ret_result->flavour));
+    }
+    for (size_t i = 0; i < count; i++) {
+        sgx_device_close(&trials[i].device);
+        image_close(&trials[i].image);
+    }
 }
 
 void trial_provisioning_run(const char *root, TrialResult *ret_result) {

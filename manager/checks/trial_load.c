@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/checks/trial_load.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,7 +21,8 @@ enum { RESULT_FD = 3, KILL_WAIT_MS = 2000, CHILD_FILES_MAX = 64 };
 
 typedef struct TrialTask {
     const char *root;
-    Bytes file; /* without bytes: provisioning */
+    const Bytes *files;
+    size_t count; /* 0: provisioning */
     int timeout_ms;
 } TrialTask;
 
@@ -47,8 +49,8 @@ static _Noreturn void child_run(const TrialTask *task, int fd) {
     fd = dup2(fd, RESULT_FD);
     (void)close_range(RESULT_FD + 1, UINT_MAX, 0); /* a child that hangs must not keep anything open */
     child_confine(task);
-    if (task->file.size > 0) {
-        trial_enclave_run(task->root, task->file, &result);
+    if (task->count > 0) {
+        trial_enclaves_run(task->root, task->files, task->count, &result);
     } else {
         trial_provisioning_run(task->root, &result);
     }
@@ -125,13 +127,11 @@ static bool task_run(const TrialTask *task, TrialResult *ret_result, Error *err)
     return true;
 }
 
-bool trial_load(const char *root, Bytes file, int timeout_ms, TrialResult *ret_result, Error *err) {
-    if (file.size == 0) {
-        *ret_result = (TrialResult){0};
-        trial_say(ret_result, TRIAL_BAD_FILE, "the enclave file is empty");
-        return true;
-    }
-    return task_run(&(TrialTask){.root = root, .file = file, .timeout_ms = timeout_ms}, ret_result, err);
+bool trial_load(const char *root, const Bytes *files, size_t count, int timeout_ms, TrialResult *ret_result,
+                Error *err) {
+    assert(count > 0 && count <= TRIAL_FILES_MAX);
+    return task_run(&(TrialTask){.root = root, .files = files, .count = count, .timeout_ms = timeout_ms},
+                    ret_result, err);
 }
 
 bool trial_provisioning(const char *root, int timeout_ms, TrialResult *ret_result, Error *err) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * TrialLoad: does this node's SGX driver take this enclave? It is built page by page with the driver's own
- * ioctls, initialised, mapped as it would be used, and destroyed; not one instruction of it runs.
+ * TrialLoad: does this node's SGX driver take these enclaves? Each is built page by page with the driver's
+ * own ioctls, initialised, mapped as it would be used, and destroyed; not one instruction of it runs.
  *
  * The pages are those that image makes and measure hashes. The work is done in a child with a deadline and
  * resource limits, because drivers hang and processes die in them. Invariant: the verdict names one cause,
@@ -45,22 +45,24 @@ typedef enum TrialVerdict {
 
 const char *trial_verdict_name(TrialVerdict verdict); /* "no-epc"; stable */
 
-enum { TRIAL_TEXT_MAX = 400, TRIAL_TIMEOUT_MS = 20000 };
+enum { TRIAL_FILES_MAX = 8, TRIAL_TEXT_MAX = 400, TRIAL_TIMEOUT_MS = 20000 };
 
 typedef struct TrialResult {
     TrialVerdict verdict;
     bool has_flavour;
     SgxFlavour flavour; /* of the driver that was asked */
-    uint64_t pages;     /* added until the verdict */
-    uint64_t epc_kib;   /* of the whole enclave; 0: not known */
+    size_t index;       /* of the enclave that the verdict is about */
+    uint64_t pages;     /* added until the verdict, of all enclaves */
+    uint64_t epc_kib;   /* that the enclaves want, those behind the verdict's left out; 0: not known */
     uint64_t elapsed_us;
     char text[TRIAL_TEXT_MAX]; /* a sentence in any case, with what to do where that is known */
 } TrialResult;
 
-/* `root`: "" for the running system. False only if no child could be made or memory is short. May be called
- * only by a process with one thread. */
-bool trial_load(const char *root, Bytes file, int timeout_ms, TrialResult *ret_result, Error *err)
-    __attribute__((warn_unused_result));
+/* Loads all of these enclave files, so that at the end all of them are in the EPC together, up to the first
+ * that is refused. `root`: "" for the running system. False only if no child could be made or memory is
+ * short. May be called only by a process with one thread. */
+bool trial_load(const char *root, const Bytes *files, size_t count, int timeout_ms, TrialResult *ret_result,
+                Error *err) __attribute__((warn_unused_result));
 
 /* May this process let enclaves use the provisioning key? Asks the driver, without an enclave. TRIAL_LOADED:
  * yes. In the same kind of child. */

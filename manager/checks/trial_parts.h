@@ -40,7 +40,7 @@ typedef struct Trial {
 } Trial;
 
 /* In the child. */
-void trial_enclave_run(const char *root, Bytes file, TrialResult *ret_result);
+void trial_enclaves_run(const char *root, const Bytes *files, size_t count, TrialResult *ret_result);
 void trial_provisioning_run(const char *root, TrialResult *ret_result);
 
 /* Verdict and sentence for the step at which the trial ended. */

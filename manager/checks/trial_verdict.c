@@ -186,16 +186,15 @@ void trial_judge_provisioning(const Trial *trial, TrialResult *result) {
     int failure = trial->provision_failure;
     if (failure == ENOENT || failure == ENODEV || failure == ENXIO) {
         trial_say(result, TRIAL_NO_PROVISION_DEVICE,
-                  "the enclave wants the provisioning key, and %s is not there: load a driver that has it, "
+                  "the provisioning key is wanted, and %s is not there: load a driver that has it, "
                   "or, in a "
                   "container, let the container have the device",
                   node);
     } else if (failure == EACCES || failure == EPERM) {
-        trial_say(
-            result, TRIAL_NO_PROVISION_PERMISSION,
-            "the enclave wants the provisioning key, and %s cannot be opened by this user: add it to the "
-            "group that owns the device (sgx_prv)",
-            node);
+        trial_say(result, TRIAL_NO_PROVISION_PERMISSION,
+                  "the provisioning key is wanted, and %s cannot be opened by this user: add it to the "
+                  "group that owns the device (sgx_prv)",
+                  node);
     } else if (failure != 0) {
         trial_say(result, TRIAL_FAILED, "%s cannot be opened: %s", node, strerror(failure));
     } else {

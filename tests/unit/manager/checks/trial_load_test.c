@@ -48,7 +48,7 @@ static int reset(void **state) {
 static void load_bytes(TrialResult *result, const char *words, Bytes file, int timeout_ms) {
     Error err = ERROR_INIT;
     assert_int_equal(setenv(SGX_DOUBLE_VARIABLE, words, 1), 0);
-    if (!trial_load("", file, timeout_ms, result, &err)) {
+    if (!trial_load("", &file, 1, timeout_ms, result, &err)) {
         fail_msg("%s", err.text);
     }
 }
@@ -273,6 +273,27 @@ static void what_no_loader_could_load_is_not_brought_to_the_driver(void **state)
     expect(&fixture->result, "half a file", TRIAL_BAD_FILE);
 }
 
+static void a_set_is_in_the_epc_together(void **state) {
+    Fixture *fixture = *state;
+    maker_make(&fixture->maker, fixture->key);
+    const Bytes file = {fixture->maker.file, fixture->maker.file_size};
+    const Bytes files[] = {file, file, file};
+    size_t each = fixture->maker.pages + 2; /* SECS and version array */
+    char words[64];
+    (void)snprintf(words, sizeof words, "flavour=in-kernel,epc=%zu", 3 * each);
+    assert_int_equal(setenv(SGX_DOUBLE_VARIABLE, words, 1), 0);
+    assert_true(trial_load("", files, 3, TRIAL_TIMEOUT_MS, &fixture->result, NULL));
+    expect(&fixture->result, words, TRIAL_LOADED);
+    assert_int_equal(fixture->result.pages, 3 * fixture->maker.pages);
+    assert_int_equal(fixture->result.epc_kib, 3 * 4 * each);
+
+    (void)snprintf(words, sizeof words, "flavour=in-kernel,epc=%zu", 3 * each - 1);
+    assert_int_equal(setenv(SGX_DOUBLE_VARIABLE, words, 1), 0);
+    assert_true(trial_load("", files, 3, TRIAL_TIMEOUT_MS, &fixture->result, NULL));
+    expect(&fixture->result, words, TRIAL_NO_EPC);
+    assert_int_equal(fixture->result.index, 2);
+}
+
 static void a_driver_that_hangs_is_given_up(void **state) {
     Fixture *fixture = *state;
     maker_make(&fixture->maker, fixture->key);
@@ -316,6 +337,7 @@ int main(void) {
         cmocka_unit_test_setup(what_is_wrong_with_an_enclave_is_named_in_every_driver, reset),
         cmocka_unit_test_setup(an_enclave_that_wants_launch_tokens_is_not_allowed_to_have_them, reset),
         cmocka_unit_test_setup(what_no_loader_could_load_is_not_brought_to_the_driver, reset),
+        cmocka_unit_test_setup(a_set_is_in_the_epc_together, reset),
         cmocka_unit_test_setup(a_driver_that_hangs_is_given_up, reset),
         cmocka_unit_test_setup(the_provisioning_device_is_asked_for_without_an_enclave, reset),
     };
