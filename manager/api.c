@@ -12,21 +12,27 @@
 #include "manager/api_request.h"
 #include "manager/timer.h"
 
+/* One HTTP server: of the API's socket, or of the metrics alone. */
+struct ApiServer {
+    Api *api;
+    bool open; /* to everybody, and only metrics and health */
+    struct MHD_Daemon *daemon;
+    sd_event_source *source, *timer;
+};
+
 struct Api {
     ApiSpec spec;
-    struct MHD_Daemon *daemon;
-    int epoll;
-    sd_event_source *source, *timer;
+    ApiServer own, metrics;
     ApiRequest *waiting;
 };
 
-static void run(Api *api);
+static void run(ApiServer *server);
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *context) {
     (void)source, (void)usec;
-    Api *api = context;
-    timer_stop(&api->timer);
-    run(api);
+    ApiServer *server = context;
+    timer_stop(&server->timer);
+    run(server);
     return 0;
 }
 
@@ -36,13 +42,17 @@ static int on_epoll(sd_event_source *source, int fd, uint32_t events, void *cont
     return 0;
 }
 
-static void run(Api *api) {
+static void run_later(ApiServer *server, uint64_t milliseconds) {
+    if (!timer_start(server->api->spec.event, &server->timer, milliseconds, on_timer, server)) {
+        log_error("api-timer", "error=\"out of memory\"");
+    }
+}
+
+static void run(ApiServer *server) {
     MHD_UNSIGNED_LONG_LONG timeout = 0;
-    (void)MHD_run(api->daemon);
-    if (MHD_get_timeout(api->daemon, &timeout) == MHD_YES) {
-        if (!timer_start(api->spec.event, &api->timer, timeout, on_timer, api)) {
-            log_error("api-timer", "error=\"out of memory\"");
-        }
+    (void)MHD_run(server->daemon);
+    if (MHD_get_timeout(server->daemon, &timeout) == MHD_YES) {
+        run_later(server, timeout);
     }
 }
 
@@ -60,6 +70,7 @@ static void request_free(ApiRequest *request) {
     buffer_done(&request->body);
     cleanup_close(&request->upload);
     json_decref(request->answer);
+    free(request->text);
     free(request);
 }
 
@@ -67,26 +78,34 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
                          enum MHD_RequestTerminationCode code) {
     (void)connection, (void)code;
     if (*state != NULL) {
-        unlink_waiting(context, *state);
+        const ApiServer *server = context;
+        unlink_waiting(server->api, *state);
         request_free(*state);
         *state = NULL;
     }
 }
 
-void api_request_answer(ApiRequest *request, unsigned status, json_t *answer) {
+static void answered(ApiRequest *request, unsigned status) {
     request->answered = true;
-    request->status = answer != NULL ? status : MHD_HTTP_INTERNAL_SERVER_ERROR;
-    request->answer = answer;
+    request->status = status;
     timer_stop(&request->wait_timer);
     if (request->suspended) {
-        Api *api = request->owner;
         request->suspended = false;
         MHD_resume_connection(request->connection);
         /* Outside its own threads the HTTP server notices that only when it is run. */
-        if (!timer_start(api->spec.event, &api->timer, 0, on_timer, api)) {
-            log_error("api-timer", "error=\"out of memory\"");
-        }
+        run_later(request->owner, 0);
     }
+}
+
+void api_request_answer(ApiRequest *request, unsigned status, json_t *answer) {
+    request->answer = answer;
+    answered(request, answer != NULL ? status : MHD_HTTP_INTERNAL_SERVER_ERROR);
+}
+
+void api_request_answer_text(ApiRequest *request, const char *content_type, char *text) {
+    request->text = text;
+    request->content_type = content_type;
+    answered(request, text != NULL ? MHD_HTTP_OK : MHD_HTTP_INTERNAL_SERVER_ERROR);
 }
 
 void api_request_refuse(ApiRequest *request, const Error *error) {
@@ -98,7 +117,9 @@ void api_request_refuse(ApiRequest *request, const Error *error) {
 static enum MHD_Result respond(ApiRequest *request) {
     static const char no_memory[] = "{\"error\": \"out of memory\", \"kind\": \"memory\"}\n";
     AUTO_FREE char *text = request->answer != NULL ? json_format(request->answer, false) : NULL;
-    AUTO_FREE char *line = text != NULL ? text_format("%s\n", text) : NULL;
+    AUTO_FREE char *line = request->text != NULL ? TAKE(request->text)
+                           : text != NULL        ? text_format("%s\n", text)
+                                                 : NULL;
     struct MHD_Response *response =
         line != NULL ? MHD_create_response_from_buffer(strlen(line), line, MHD_RESPMEM_MUST_COPY)
                      : MHD_create_response_from_buffer(strlen(no_memory), (void *)(uintptr_t)no_memory,
@@ -106,7 +127,8 @@ static enum MHD_Result respond(ApiRequest *request) {
     if (response == NULL) {
         return MHD_NO;
     }
-    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                  request->content_type != NULL ? request->content_type : "application/json");
     enum MHD_Result result = MHD_queue_response(
         request->connection, line != NULL ? request->status : MHD_HTTP_INTERNAL_SERVER_ERROR, response);
     MHD_destroy_response(response);
@@ -121,25 +143,37 @@ static bool is_too_large(const ApiRequest *request) {
     return length != NULL && (!text_parse_u64(length, 0, UINT64_MAX, &size) || size > max);
 }
 
-static enum MHD_Result begin(Api *api, struct MHD_Connection *connection, const char *url, const char *method,
-                             void **state) {
+static bool may_come(const ApiServer *server, struct MHD_Connection *connection, ApiRequest *request,
+                     Error *err) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (server->open) {
+        return !request->wants_upload || error_set(err, ERROR_USAGE, "here is nothing to upload to");
+    }
+    return info == NULL
+               ? error_set(err, ERROR_SYSTEM, "the connection is gone")
+               : api_peer_check(info->connect_fd, server->api->spec.config->api_group, &request->who, err);
+}
+
+static enum MHD_Result begin(ApiServer *server, struct MHD_Connection *connection, const char *url,
+                             const char *method, void **state) {
+    Api *api = server->api;
     ApiRequest *request = calloc(1, sizeof *request);
     if (request == NULL) {
         return MHD_NO;
     }
-    *request = (ApiRequest){.owner = api,
+    *request = (ApiRequest){.owner = server,
+                            .open = server->open,
                             .api = &api->spec,
                             .connection = connection,
                             .method = method,
                             .body = BUFFER_INIT(API_BODY_MAX),
                             .upload = -1};
     *state = request;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_TYPE);
     request->wants_upload = type != NULL && strcmp(type, "application/octet-stream") == 0;
     Error err = ERROR_INIT;
-    if (info == NULL || !api_peer_check(info->connect_fd, api->spec.config->api_group, &request->who, &err)) {
+    if (!may_come(server, connection, request, &err)) {
         log_warning("api-refused", "error=\"%s\"", err.text);
     } else if (!text_copy(request->path, sizeof request->path, url)) {
         error_set(&err, ERROR_NOT_FOUND, "there is no such path");
@@ -183,10 +217,11 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                                   const char *method, const char *version, const char *data, size_t *size,
                                   void **state) {
     (void)version;
-    Api *api = context;
+    ApiServer *server = context;
+    Api *api = server->api;
     ApiRequest *request = *state;
     if (request == NULL) {
-        return begin(api, connection, url, method, state);
+        return begin(server, connection, url, method, state);
     }
     if (*size > 0) {
         return take_body(request, data, size);
@@ -219,18 +254,45 @@ void api_operation_changed(Api *api, const Operation *operation) {
     }
 }
 
-static bool start_daemon(Api *api, int listener, Error *err) {
-    api->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, api, MHD_OPTION_LISTEN_SOCKET,
+static bool start_server(Api *api, ApiServer *server, int listener, Error *err) {
+    server->api = api;
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
         listener, MHD_OPTION_CONNECTION_LIMIT, (unsigned)API_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)API_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, api, MHD_OPTION_END);
+        (unsigned)API_IDLE_S, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =
-        api->daemon != NULL ? MHD_get_daemon_info(api->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+        server->daemon != NULL ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (info == NULL) {
         return error_set(err, ERROR_SYSTEM, "the API's HTTP server does not start");
     }
-    return sd_event_add_io(api->spec.event, &api->source, info->epoll_fd, EPOLLIN, on_epoll, api) >= 0 ||
+    return sd_event_add_io(api->spec.event, &server->source, info->epoll_fd, EPOLLIN, on_epoll, server) >=
+               0 ||
            error_set(err, ERROR_MEMORY, "out of memory");
+}
+
+static void stop_server(ApiServer *server) {
+    timer_stop(&server->timer);
+    server->source = sd_event_source_disable_unref(server->source);
+    if (server->daemon != NULL) {
+        MHD_stop_daemon(server->daemon);
+    }
+}
+
+/* A port that is taken must not keep the node from its quotes. */
+static void start_metrics(Api *api) {
+    const Config *config = api->spec.config;
+    Error err = ERROR_INIT;
+    if (config->metrics_listen_size == 0) {
+        return;
+    }
+    AUTO_CLOSE int listener = api_peer_listen_tcp((const struct sockaddr *)&config->metrics_listen,
+                                                  config->metrics_listen_size, &err);
+    api->metrics.open = true;
+    if (listener < 0 || !start_server(api, &api->metrics, listener, &err)) {
+        log_error("metrics-not-served", "error=\"%s\"", err.text);
+        return;
+    }
+    (void)TAKE_FD(listener);
 }
 
 Api *api_new(const ApiSpec *spec, Error *err) {
@@ -242,10 +304,11 @@ Api *api_new(const ApiSpec *spec, Error *err) {
     }
     api->spec = *spec;
     AUTO_CLOSE int listener = api_peer_listen(path, spec->config->api_group, err);
-    if (listener < 0 || !start_daemon(api, listener, err)) {
+    if (listener < 0 || !start_server(api, &api->own, listener, err)) {
         return NULL;
     }
     (void)TAKE_FD(listener); /* the HTTP server closes it */
+    start_metrics(api);
     return TAKE(api);
 }
 
@@ -259,10 +322,7 @@ void api_free(Api *api) {
             MHD_resume_connection(request->connection);
         }
     }
-    timer_stop(&api->timer);
-    api->source = sd_event_source_disable_unref(api->source);
-    if (api->daemon != NULL) {
-        MHD_stop_daemon(api->daemon);
-    }
+    stop_server(&api->own);
+    stop_server(&api->metrics);
     free(api);
 }

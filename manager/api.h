@@ -4,7 +4,8 @@
  *
  * A peer is root, our own uid, or a member of the configured group; it is asked by SO_PEERCRED, not believed.
  * Bodies, connections and waiting times are bounded. Invariant: no request blocks the loop; one that waits
- * for news is suspended.
+ * for news is suspended. What metrics.listen names is a second door, through which everybody who comes sees
+ * metrics and health, and nothing else.
  */
 #ifndef MANAGER_API_H
 #define MANAGER_API_H
@@ -30,6 +31,7 @@ typedef struct ApiSpec {
     Deployment *deployment;
     Jobs *jobs;
     Updates *updates;
+    Totals *totals;
 } ApiSpec; /* all borrowed */
 
 /* Binds and listens; a stale socket file is replaced (the caller holds the state directory's lock, so nobody

@@ -78,3 +78,14 @@ int api_peer_listen(const char *path, gid_t group, Error *err) {
     }
     return TAKE_FD(fd);
 }
+
+int api_peer_listen_tcp(const struct sockaddr *address, socklen_t size, Error *err) {
+    AUTO_CLOSE int fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const int on = 1;
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(fd, address, size) != 0 || listen(fd, SOMAXCONN) != 0) {
+        error_set_errno(err, errno, "metrics.listen: cannot listen there");
+        return -1;
+    }
+    return TAKE_FD(fd);
+}

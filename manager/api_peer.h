@@ -6,6 +6,7 @@
 #define MANAGER_API_PEER_H
 
 #include <stdbool.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "bundles/base/error.h"
@@ -17,5 +18,9 @@ bool api_peer_check(int fd, gid_t group, JournalWho *ret_who, Error *err) __attr
 
 /* <runtime>/api.sock, bound under a temporary name with its final mode and renamed into place. */
 int api_peer_listen(const char *path, gid_t group, Error *err) __attribute__((warn_unused_result));
+
+/* A listener for everybody who can reach the address. */
+int api_peer_listen_tcp(const struct sockaddr *address, socklen_t size, Error *err)
+    __attribute__((warn_unused_result));
 
 #endif

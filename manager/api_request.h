@@ -15,8 +15,10 @@
 
 enum { API_BODY_MAX = 64 * 1024, API_WAIT_MAX_S = 60, API_CONNECTIONS_MAX = 64, API_IDLE_S = 60 };
 
+typedef struct ApiServer ApiServer;
+
 typedef struct ApiRequest {
-    Api *owner;
+    ApiServer *owner;
     const ApiSpec *api;
     struct MHD_Connection *connection;
     struct ApiRequest *next; /* in the API's list of those that wait */
@@ -33,6 +35,9 @@ typedef struct ApiRequest {
     bool answered;
     unsigned status;
     json_t *answer;
+    char *text;               /* the answer, if it is not JSON */
+    const char *content_type; /* of the text */
+    bool open;                /* it came by a door that is open to everybody */
 
     uint64_t wait_operation,
         wait_revision; /* waits until that operation changes; 0: waits for no operation */
@@ -44,6 +49,8 @@ void api_route(ApiRequest *request);
 
 /* Gives the answer; takes the reference (NULL: out of memory, 500). Resumes the connection if it waits. */
 void api_request_answer(ApiRequest *request, unsigned status, json_t *answer);
+/* The same with text, which it takes (NULL: out of memory). */
+void api_request_answer_text(ApiRequest *request, const char *content_type, char *text);
 void api_request_refuse(ApiRequest *request, const Error *error);
 
 #endif

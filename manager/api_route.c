@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "bundles/base/json.h"
+#include "bundles/base/metrics.h"
 #include "bundles/base/text.h"
 #include "bundles/diff.h"
 #include "manager/api_request.h"
+#include "manager/metrics_page.h"
 #include "manager/timer.h"
 
 typedef bool (*RouteFn)(ApiRequest *request, const char *rest, Error *err);
@@ -17,6 +19,7 @@ typedef struct Route {
     const char *method;
     const char *path; /* ends in '/': what follows is handed to the function */
     RouteFn handle;   /* false: `err` is the answer */
+    bool open;        /* also at metrics.listen */
 } Route;
 
 static bool answer(ApiRequest *request, json_t *json) {
@@ -45,6 +48,62 @@ static void on_fresh(void *context) {
 static bool get_status(ApiRequest *request, const char *rest, Error *err) {
     (void)rest;
     return deployment_refresh(request->api->deployment, on_fresh, request, err);
+}
+
+static void on_health(void *context) {
+    ApiRequest *request = context;
+    bool good = deployment_is_healthy(request->api->deployment);
+    api_request_answer(request, good ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                       deployment_health_json(request->api->deployment));
+}
+
+static bool get_health(ApiRequest *request, const char *rest, Error *err) {
+    (void)rest;
+    return deployment_health_ask(request->api->deployment, on_health, request, err);
+}
+
+static void measure_store(ApiRequest *request, MetricsPageSources *sources) {
+    StoreList list;
+    Error ignored = ERROR_INIT;
+    if (!store_list(request->api->store, &list, &ignored)) {
+        return;
+    }
+    sources->store_bundles = list.count;
+    for (size_t i = 0; i < list.count; i++) {
+        sources->store_bytes += list.entries[i].size;
+    }
+    store_list_done(&list);
+}
+
+static bool wants_openmetrics(const ApiRequest *request) {
+    const char *accept =
+        MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    return accept != NULL && strstr(accept, "application/openmetrics-text") != NULL;
+}
+
+static void on_measured(void *context) {
+    ApiRequest *request = context;
+    Error err = ERROR_INIT;
+    CLEANUP(buffer_done) Buffer text = BUFFER_INIT(METRICS_PAGE_SIZE_MAX);
+    CLEANUP(json_freep) json_t *status = deployment_json(request->api->deployment);
+    CLEANUP(json_freep) json_t *totals = totals_json(request->api->totals);
+    CLEANUP(json_freep) json_t *swaps = journal_swaps_json(request->api->journal);
+    MetricsPageSources sources = {.totals = totals, .status = status, .swaps = swaps};
+    bool openmetrics = wants_openmetrics(request);
+    measure_store(request, &sources);
+    if (!json_put(status, "updates", updates_json(request->api->updates, false)) || totals == NULL ||
+        swaps == NULL || !metrics_page_write(&sources, openmetrics, &text, &err)) {
+        error_set(&err, ERROR_MEMORY, "out of memory");
+        api_request_refuse(request, &err);
+        return;
+    }
+    api_request_answer_text(request, openmetrics ? METRICS_CONTENT_TYPE_OPENMETRICS : METRICS_CONTENT_TYPE,
+                            buffer_take_text(&text));
+}
+
+static bool get_metrics(ApiRequest *request, const char *rest, Error *err) {
+    (void)rest;
+    return deployment_measure(request->api->deployment, on_measured, request, err);
 }
 
 static json_t *bundle_json(ApiRequest *request, const StoreEntry *entry) {
@@ -358,22 +417,24 @@ static bool delete_bundle(ApiRequest *request, const char *rest, Error *err) {
 }
 
 static const Route routes[] = {
-    {"GET", "/v1/status", get_status},
-    {"GET", "/v1/bundles", get_bundles},
-    {"GET", "/v1/diff/", get_diff},
-    {"GET", "/v1/operations", get_operations},
-    {"GET", "/v1/operations/", get_operation},
-    {"GET", "/v1/journal", get_journal},
-    {"POST", "/v1/stage", post_stage},
-    {"POST", "/v1/fetch", post_fetch},
-    {"POST", "/v1/test", post_test},
-    {"POST", "/v1/swap", post_swap},
-    {"POST", "/v1/commit", post_commit},
-    {"GET", "/v1/update", get_update},
-    {"POST", "/v1/check", post_check},
-    {"POST", "/v1/update", post_update},
-    {"POST", "/v1/rollback", post_rollback},
-    {"DELETE", "/v1/bundles/", delete_bundle},
+    {"GET", "/metrics", get_metrics, true},
+    {"GET", "/v1/health", get_health, true},
+    {"GET", "/v1/status", get_status, false},
+    {"GET", "/v1/bundles", get_bundles, false},
+    {"GET", "/v1/diff/", get_diff, false},
+    {"GET", "/v1/operations", get_operations, false},
+    {"GET", "/v1/operations/", get_operation, false},
+    {"GET", "/v1/journal", get_journal, false},
+    {"POST", "/v1/stage", post_stage, false},
+    {"POST", "/v1/fetch", post_fetch, false},
+    {"POST", "/v1/test", post_test, false},
+    {"POST", "/v1/swap", post_swap, false},
+    {"POST", "/v1/commit", post_commit, false},
+    {"GET", "/v1/update", get_update, false},
+    {"POST", "/v1/check", post_check, false},
+    {"POST", "/v1/update", post_update, false},
+    {"POST", "/v1/rollback", post_rollback, false},
+    {"DELETE", "/v1/bundles/", delete_bundle, false},
 };
 
 static bool fits(const Route *route, const char *path, const char **ret_rest) {
@@ -391,7 +452,7 @@ void api_route(ApiRequest *request) {
     bool known = false;
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++) {
         const char *rest = NULL;
-        if (!fits(&routes[i], request->path, &rest)) {
+        if ((request->open && !routes[i].open) || !fits(&routes[i], request->path, &rest)) {
             continue;
         }
         known = true;

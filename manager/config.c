@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <netdb.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "bundles/base/settings.h"
@@ -16,6 +18,9 @@ typedef struct SocketKeys {
 typedef struct ApiKeys {
     char *group;
 } ApiKeys;
+typedef struct MetricsKeys {
+    char *listen;
+} MetricsKeys;
 typedef struct QuotedKeys {
     char *program, *config;
 } QuotedKeys;
@@ -36,6 +41,7 @@ typedef struct FetchKeys {
 typedef struct Document {
     SocketKeys *socket;
     ApiKeys *api;
+    MetricsKeys *metrics;
     QuotedKeys *quoted;
     SwapKeys *swap;
     DuckKeys *lame_ducks;
@@ -55,6 +61,8 @@ static const cyaml_schema_field_t socket_fields[] = {
     CYAML_FIELD_STRING_PTR("group", CYAML_FLAG_OPTIONAL, SocketKeys, group, 0, TEXT_MAX), CYAML_FIELD_END};
 static const cyaml_schema_field_t api_fields[] = {
     CYAML_FIELD_STRING_PTR("group", CYAML_FLAG_OPTIONAL, ApiKeys, group, 0, TEXT_MAX), CYAML_FIELD_END};
+static const cyaml_schema_field_t metrics_fields[] = {
+    CYAML_FIELD_STRING_PTR("listen", CYAML_FLAG_OPTIONAL, MetricsKeys, listen, 0, TEXT_MAX), CYAML_FIELD_END};
 static const cyaml_schema_field_t quoted_fields[] = {
     CYAML_FIELD_STRING_PTR("program", CYAML_FLAG_OPTIONAL, QuotedKeys, program, 0, TEXT_MAX),
     CYAML_FIELD_STRING_PTR("config", CYAML_FLAG_OPTIONAL, QuotedKeys, config, 0, TEXT_MAX), CYAML_FIELD_END};
@@ -95,6 +103,7 @@ static const cyaml_schema_value_t path_schema = {CYAML_VALUE_STRING(CYAML_FLAG_P
 static const cyaml_schema_field_t document_fields[] = {
     CYAML_FIELD_MAPPING_PTR("socket", CYAML_FLAG_OPTIONAL, Document, socket, socket_fields),
     CYAML_FIELD_MAPPING_PTR("api", CYAML_FLAG_OPTIONAL, Document, api, api_fields),
+    CYAML_FIELD_MAPPING_PTR("metrics", CYAML_FLAG_OPTIONAL, Document, metrics, metrics_fields),
     CYAML_FIELD_MAPPING_PTR("quoted", CYAML_FLAG_OPTIONAL, Document, quoted, quoted_fields),
     CYAML_FIELD_MAPPING_PTR("swap", CYAML_FLAG_OPTIONAL, Document, swap, swap_fields),
     CYAML_FIELD_MAPPING_PTR("lame_ducks", CYAML_FLAG_OPTIONAL, Document, lame_ducks, duck_fields),
@@ -230,6 +239,33 @@ static bool read_group(const Reader *reader, const char *key, const char *text, 
     return true;
 }
 
+/* "127.0.0.1:9469" or "[::1]:9469": addresses, so that starting never waits for names. */
+static bool read_listen(const Reader *reader, const char *key, const char *text, Config *config) {
+    char host[64] = "";
+    const char *port = text != NULL ? strrchr(text, ':') : NULL;
+    if (text == NULL || text[0] == '\0') {
+        return true;
+    }
+    size_t length = port != NULL ? (size_t)(port - text) : 0;
+    bool bracketed = length > 2 && text[0] == '[' && text[length - 1] == ']';
+    uint32_t number = 0;
+    struct addrinfo *found = NULL;
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+                                   .ai_family = bracketed ? AF_INET6 : AF_INET,
+                                   .ai_socktype = SOCK_STREAM};
+    if (length < sizeof host) {
+        (void)snprintf(host, sizeof host, "%.*s", (int)(length - (bracketed ? 2 : 0)), text + bracketed);
+    }
+    if (host[0] == '\0' || !text_parse_u32(port + 1, 1, 65535, &number) ||
+        getaddrinfo(host, port + 1, &hints, &found) != 0) {
+        return refuse(reader, key, text, "an address and a port, such as 127.0.0.1:9469 or [::1]:9469");
+    }
+    memcpy(&config->metrics_listen, found->ai_addr, found->ai_addrlen);
+    config->metrics_listen_size = found->ai_addrlen;
+    freeaddrinfo(found);
+    return true;
+}
+
 static bool read_trust(const Reader *reader, const Document *document, Config *config) {
     config->trust = calloc(document->trust_count + 1, sizeof *config->trust);
     if (config->trust == NULL) {
@@ -257,6 +293,8 @@ static bool read_socket(const Reader *reader, const Document *document, Config *
     return read_path(reader, "socket.path", keys->path, "/var/run/aesmd/aesm.socket", CONFIG_SOCKET_PATH_MAX,
                      &config->socket_path) &&
            read_group(reader, "socket.group", keys->group, &config->socket_group) &&
+           (document->metrics == NULL ||
+            read_listen(reader, "metrics.listen", document->metrics->listen, config)) &&
            (document->api == NULL ||
             read_group(reader, "api.group", document->api->group, &config->api_group));
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 
 #include "bundles/base/bytes.h"
@@ -45,6 +46,9 @@ typedef struct Config {
     char *state;
     char *runtime;
     gid_t api_group; /* whose members may use the API besides root and our uid; or CONFIG_NO_GROUP */
+
+    struct sockaddr_storage metrics_listen;
+    socklen_t metrics_listen_size; /* 0: nowhere */
 
     char *quoted_program; /* NULL: beside our own program */
     char *quoted_config;  /* NULL: quoted's defaults */

@@ -27,6 +27,8 @@ typedef struct Daemon {
     sd_event *event;
     int state_fd;
     int lock;
+    int runtime_fd;
+    Totals *totals;
     char *quoted;
     Store *store;
     Journal *journal;
@@ -44,9 +46,11 @@ static void daemon_done(Daemon *daemon) {
     deployment_free(daemon->deployment);
     operations_free(daemon->operations);
     journal_close(daemon->journal);
+    totals_close(daemon->totals);
     store_close(daemon->store);
     free(daemon->quoted);
     cleanup_close(&daemon->lock);
+    cleanup_close(&daemon->runtime_fd);
     cleanup_close(&daemon->state_fd);
     sd_event_unref(daemon->event);
 }
@@ -90,7 +94,12 @@ static bool open_state(Daemon *daemon, Error *err) {
         return error_wrap(err, "another psw-manager runs with the state directory %s", config->state);
     }
     daemon->journal = journal_open(daemon->state_fd, config->state, err);
-    return daemon->journal != NULL;
+    if (daemon->journal == NULL) {
+        return false;
+    }
+    daemon->runtime_fd = file_open_directory(AT_FDCWD, config->runtime, err);
+    daemon->totals = daemon->runtime_fd >= 0 ? totals_open(daemon->runtime_fd, err) : NULL;
+    return daemon->totals != NULL;
 }
 
 /* Opened once for writing, so that what a crash left in it is removed; after that children write. */
@@ -152,8 +161,8 @@ static bool start_parts(Daemon *daemon, Error *err) {
     if (daemon->operations == NULL) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
-    const DeploymentSpec deployment = {daemon->event,   daemon->config,     daemon->store,
-                                       daemon->journal, daemon->operations, daemon->quoted};
+    const DeploymentSpec deployment = {daemon->event,      daemon->config, daemon->store, daemon->journal,
+                                       daemon->operations, daemon->quoted, daemon->totals};
     daemon->deployment = deployment_new(&deployment, err);
     if (daemon->deployment == NULL) {
         return false;
@@ -176,8 +185,9 @@ static bool start_parts(Daemon *daemon, Error *err) {
     if (daemon->updates == NULL) {
         return false;
     }
-    const ApiSpec api = {daemon->event,      daemon->config,     daemon->store, daemon->journal,
-                         daemon->operations, daemon->deployment, daemon->jobs,  daemon->updates};
+    const ApiSpec api = {daemon->event,   daemon->config,     daemon->store,
+                         daemon->journal, daemon->operations, daemon->deployment,
+                         daemon->jobs,    daemon->updates,    daemon->totals};
     daemon->api = api_new(&api, err);
     return daemon->api != NULL;
 }
@@ -214,7 +224,7 @@ static bool run(Daemon *daemon, Error *err) {
 }
 
 bool daemon_run(const Config *config, Error *err) {
-    Daemon daemon = {.config = config, .state_fd = -1, .lock = -1};
+    Daemon daemon = {.config = config, .state_fd = -1, .lock = -1, .runtime_fd = -1};
     bool good = run(&daemon, err);
     daemon_done(&daemon);
     return good;

@@ -10,6 +10,7 @@
 #include "bundles/base/listener.h"
 #include "bundles/base/log.h"
 #include "manager/deployment_parts.h"
+#include "manager/metrics_page.h"
 #include "manager/timer.h"
 
 enum { ADOPT_MS = 10 * 1000 };
@@ -20,7 +21,20 @@ static void on_ready(void *context, Generation *generation);
 static void on_drained(void *context, Generation *generation, uint64_t left);
 static void on_alarm(void *context, Generation *generation, const Error *error);
 static void on_rescue(void *context, Generation *generation, int channel);
+static void on_counts(void *context, Generation *generation, json_t *counts);
 static void on_gone(void *context, Generation *generation);
+
+/* So that an increase is seen from the first one on. */
+static void count_from_zero(Totals *totals) {
+    static const char *const outcomes[] = {"committed", "undone", "failed"};
+    static const GenerationRole roles[] = {GENERATION_SERVING, GENERATION_DUCK, GENERATION_CANDIDATE};
+    for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
+        totals_add(totals, METRICS_PAGE_SWAPS, outcomes[i], 0);
+    }
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        totals_add(totals, METRICS_PAGE_CRASHES, generation_role_name(roles[i]), 0);
+    }
+}
 
 Deployment *deployment_new(const DeploymentSpec *spec, Error *err) {
     CLEANUP(deployment_freep) Deployment *deployment = calloc(1, sizeof *deployment);
@@ -35,17 +49,20 @@ Deployment *deployment_new(const DeploymentSpec *spec, Error *err) {
     deployment->operations = spec->operations;
     deployment->quoted = spec->quoted;
     deployment->listener = -1;
+    deployment->totals = spec->totals;
     deployment->owner = (GenerationOwner){.context = deployment,
                                           .ready = on_ready,
                                           .drained = on_drained,
                                           .alarm = on_alarm,
                                           .rescue = on_rescue,
+                                          .counts = on_counts,
                                           .gone = on_gone};
     deployment->rescue = rescue_new(spec->event);
     if (deployment->rescue == NULL) {
         error_set(err, ERROR_MEMORY, "out of memory");
         return NULL;
     }
+    count_from_zero(deployment->totals);
     requirements_host_read("", &deployment->host);
     deployment->host.simulated_allowed = spec->config->simulated_allowed;
     if (spec->config->epc_kib != 0) {
@@ -59,6 +76,7 @@ void deployment_free(Deployment *deployment) {
         return;
     }
     helper_cancel(deployment->verifier);
+    deployment_health_done(deployment);
     timer_stop(&deployment->soak_timer);
     timer_stop(&deployment->trial_timer);
     timer_stop(&deployment->restart_timer);
@@ -264,6 +282,11 @@ static void on_alarm(void *context, Generation *generation, const Error *error) 
     deployment->alarm_at = clock_wall_s();
 }
 
+static void on_counts(void *context, Generation *generation, json_t *counts) {
+    Deployment *deployment = context;
+    totals_take(deployment->totals, generation_number(generation), counts);
+}
+
 static void forget(Deployment *deployment, Generation *generation) {
     for (size_t i = 0; i < deployment->generations_count; i++) {
         if (deployment->generations[i] == generation) {
@@ -297,6 +320,10 @@ static void on_gone(void *context, Generation *generation) {
     Error failure = *generation_error(generation);
     log_info("generation-ended", "generation=%u role=%s reason=\"%s\"", number, generation_role_name(role),
              failure.text);
+    if (role != GENERATION_LEAVING) {
+        totals_add(deployment->totals, METRICS_PAGE_CRASHES, generation_role_name(role), 1);
+    }
+    totals_end(deployment->totals, number);
     if (deployment_serving(deployment) == generation) {
         rescue_set_target(deployment->rescue, NULL);
     }

@@ -21,6 +21,7 @@
 #include "manager/config.h"
 #include "manager/journal.h"
 #include "manager/operation.h"
+#include "manager/totals.h"
 
 typedef struct Deployment Deployment;
 
@@ -31,7 +32,8 @@ typedef struct DeploymentSpec {
     Journal *journal;
     Operations *operations;
     const char *quoted; /* the program */
-} DeploymentSpec;       /* all borrowed for the deployment's life */
+    Totals *totals;
+} DeploymentSpec; /* all borrowed for the deployment's life */
 
 Deployment *deployment_new(const DeploymentSpec *spec, Error *err) __attribute__((warn_unused_result));
 void deployment_free(Deployment *deployment); /* generations that run are left alone */
@@ -71,6 +73,17 @@ bool deployment_may_remove(const Deployment *deployment, const Digest *digest, E
 typedef void (*DeploymentFreshFn)(void *context);
 bool deployment_refresh(Deployment *deployment, DeploymentFreshFn fresh, void *context, Error *err)
     __attribute__((warn_unused_result));
+
+/* The same, and what they have counted: it is in the totals then, and those are saved. */
+bool deployment_measure(Deployment *deployment, DeploymentFreshFn fresh, void *context, Error *err)
+    __attribute__((warn_unused_result));
+
+/* Calls back when the last trial quote of who serves is recent; takes one if it is not. */
+bool deployment_health_ask(Deployment *deployment, DeploymentFreshFn fresh, void *context, Error *err)
+    __attribute__((warn_unused_result));
+bool deployment_is_healthy(const Deployment *deployment);
+/* Who serves, and how its last trial quote was. A new reference; NULL: out of memory. */
+json_t *deployment_health_json(Deployment *deployment);
 
 /* A new reference; NULL: out of memory. */
 json_t *deployment_json(Deployment *deployment);

@@ -20,6 +20,17 @@ typedef struct Fingerprint {
     Digest files;
 } Fingerprint;
 
+/* The last trial quote of who serves. */
+typedef struct DeploymentHealth {
+    uint32_t asked;      /* the generation of whom a trial is asked now; 0: nobody */
+    uint32_t generation; /* whose it was; 0: none yet */
+    uint64_t at_ms;      /* monotonic */
+    int64_t at;
+    uint64_t microseconds;
+    Error error; /* what was wrong with it */
+    struct HealthWait *waiting;
+} DeploymentHealth;
+
 typedef void (*DeploymentVerifiedFn)(Deployment *deployment, const Error *failure);
 
 struct Deployment {
@@ -29,6 +40,8 @@ struct Deployment {
     Journal *journal;
     Operations *operations;
     const char *quoted;
+    Totals *totals;
+    DeploymentHealth health;
     RequirementsHost host;
     GenerationOwner owner;
     int listener; /* -1: not made yet */
@@ -120,6 +133,10 @@ void deployment_test_gone(Deployment *deployment, const Error *failure);
 /* deployment_recover.c: connects to generations in the runtime directory that are not known yet. `adopt`:
  * they get the role that the journal gives them; else they are strays of a manager that died, and retire. */
 void deployment_sweep(Deployment *deployment, bool adopt);
+
+/* deployment_health.c */
+void deployment_health_upkeep(Deployment *deployment);
+void deployment_health_done(Deployment *deployment);
 
 /* deployment_upkeep.c */
 bool deployment_upkeep_begin(Deployment *deployment, Error *err) __attribute__((warn_unused_result));

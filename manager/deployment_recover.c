@@ -203,6 +203,15 @@ static void retire_strays(Deployment *deployment) {
     }
 }
 
+/* Who ended while no manager ran has its last known counts in the totals. */
+static void keep_totals(Deployment *deployment) {
+    uint32_t numbers[DEPLOYMENT_GENERATIONS_MAX];
+    for (size_t i = 0; i < deployment->generations_count; i++) {
+        numbers[i] = generation_number(deployment->generations[i]);
+    }
+    totals_keep(deployment->totals, numbers, deployment->generations_count);
+}
+
 bool deployment_recover(Deployment *deployment, Error *err) {
     Journal *journal = deployment->journal;
     if (!listener_check_directory(deployment->config->socket_path, err) ||
@@ -210,6 +219,7 @@ bool deployment_recover(Deployment *deployment, Error *err) {
         return false;
     }
     deployment_sweep(deployment, true);
+    keep_totals(deployment);
     find_listener(deployment);
     retire_strays(deployment);
     if (journal->serving.digest[0] == '\0' && journal->swap.state == SWAP_IDLE) {

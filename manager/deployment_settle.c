@@ -8,6 +8,7 @@
 #include "bundles/base/log.h"
 #include "bundles/base/text.h"
 #include "manager/deployment_parts.h"
+#include "manager/metrics_page.h"
 
 /* The new generation does not serve in the end. Clients that met it may hold reports for its QE: after an
  * operator's undo it stays as a lame duck, after a failure it cannot be trusted to answer. */
@@ -112,9 +113,13 @@ static void finish_operations(Deployment *deployment, const JournalSwap *swap, u
 static void note_end(Deployment *deployment, const JournalSwap *swap, unsigned actions) {
     char label[128];
     deployment_label(deployment, swap->next.digest, label, sizeof label);
+    const char *event = (actions & SWAP_COMMIT) != 0 ? "committed"
+                        : deployment->undo != NULL   ? "undone"
+                                                     : "failed";
+    totals_add(deployment->totals, METRICS_PAGE_SWAPS, event, 1);
     if ((actions & SWAP_COMMIT) != 0) {
-        journal_note(deployment->journal, swap->operation, swap->who, "committed",
-                     "%s serves as generation %u", label, swap->next.number);
+        journal_note(deployment->journal, swap->operation, swap->who, event, "%s serves as generation %u",
+                     label, swap->next.number);
         log_info("swap-committed", "generation=%u bundle=%.12s", swap->next.number, swap->next.digest);
         return;
     }
@@ -124,8 +129,8 @@ static void note_end(Deployment *deployment, const JournalSwap *swap, unsigned a
                                                                  ? "what served before is started again"
                                                                  : "nothing serves")
                                                           : "what served before serves";
-    journal_note(deployment->journal, swap->operation, swap->who, deployment->undo ? "undone" : "failed",
-                 "%s: %s: %s", label, reason, outcome);
+    journal_note(deployment->journal, swap->operation, swap->who, event, "%s: %s: %s", label, reason,
+                 outcome);
     log_warning("swap-failed", "generation=%u bundle=%.12s error=\"%s\"", swap->next.number,
                 swap->next.digest, reason);
 }

@@ -7,22 +7,43 @@
 
 #include "bundles/base/clock.h"
 #include "bundles/base/json.h"
+#include "bundles/base/log.h"
 #include "manager/deployment_parts.h"
 #include "manager/timer.h"
 
 enum { REFRESH_MS = 500 };
 
 typedef struct Refresh {
+    Deployment *deployment;
+    bool counts; /* those, too */
     DeploymentFreshFn fresh;
     void *context;
     size_t waiting;
 } Refresh;
 
 static void one_less(Refresh *refresh) {
-    if (--refresh->waiting == 0) {
-        refresh->fresh(refresh->context);
-        free(refresh);
+    Error err = ERROR_INIT;
+    if (--refresh->waiting > 0) {
+        return;
     }
+    if (refresh->counts && !totals_save(refresh->deployment->totals, &err)) {
+        log_warning("metrics-not-saved", "error=\"%s\"", err.text);
+    }
+    if (refresh->fresh != NULL) {
+        refresh->fresh(refresh->context);
+    }
+    free(refresh);
+}
+
+static void on_counts(void *context, Generation *generation, const ControlMessage *reply,
+                      const Error *failure) {
+    Error ignored = ERROR_INIT;
+    Refresh *refresh = context;
+    json_t *counts = failure == NULL ? control_message_json(reply, &ignored) : NULL;
+    if (counts != NULL) {
+        totals_take(refresh->deployment->totals, generation_number(generation), counts);
+    }
+    one_less(refresh);
 }
 
 static void on_status(void *context, Generation *generation, const ControlMessage *reply,
@@ -35,21 +56,39 @@ static void on_status(void *context, Generation *generation, const ControlMessag
     one_less(context);
 }
 
-bool deployment_refresh(Deployment *deployment, DeploymentFreshFn fresh, void *context, Error *err) {
+static void ask(Refresh *refresh, Generation *generation, ControlType type, GenerationReplyFn reply) {
     Error ignored = ERROR_INIT;
+    if (generation_call(generation, type, NULL, -1, REFRESH_MS, reply, refresh, &ignored)) {
+        refresh->waiting++;
+    }
+}
+
+static bool ask_all(const Refresh *what, Error *err) {
     Refresh *refresh = malloc(sizeof *refresh);
     if (refresh == NULL) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
-    *refresh = (Refresh){.fresh = fresh, .context = context, .waiting = 1};
-    for (size_t i = 0; i < deployment->generations_count; i++) {
-        if (generation_call(deployment->generations[i], CONTROL_STATUS, NULL, -1, REFRESH_MS, on_status,
-                            refresh, &ignored)) {
-            refresh->waiting++;
+    *refresh = *what;
+    for (size_t i = 0; i < what->deployment->generations_count; i++) {
+        ask(refresh, what->deployment->generations[i], CONTROL_STATUS, on_status);
+        if (what->counts) {
+            ask(refresh, what->deployment->generations[i], CONTROL_COUNTS, on_counts);
         }
     }
     one_less(refresh);
     return true;
+}
+
+bool deployment_refresh(Deployment *deployment, DeploymentFreshFn fresh, void *context, Error *err) {
+    return ask_all(&(Refresh){.deployment = deployment, .fresh = fresh, .context = context, .waiting = 1},
+                   err);
+}
+
+bool deployment_measure(Deployment *deployment, DeploymentFreshFn fresh, void *context, Error *err) {
+    return ask_all(
+        &(Refresh){
+            .deployment = deployment, .counts = true, .fresh = fresh, .context = context, .waiting = 1},
+        err);
 }
 
 static json_t *bundle_json(Deployment *deployment, const char *digest) {
@@ -124,6 +163,11 @@ static json_t *problems_json(Deployment *deployment) {
                            journal->previous[0] != '\0' ? "go back to the bundle before: pswctl rollback"
                                                         : "swap to another bundle: pswctl list");
     }
+    if (good && deployment_serving(deployment) != NULL && !deployment_is_healthy(deployment)) {
+        (void)snprintf(text, sizeof text, "the serving generation makes no quotes: %s",
+                       deployment->health.error.text);
+        good = add_problem(list, "health", text, "see its log; go back with: pswctl rollback");
+    }
     if (good && deployment->path_error.kind != ERROR_NONE) {
         good = add_problem(list, "socket", deployment->path_error.text, "see the text");
     }
@@ -148,16 +192,17 @@ json_t *deployment_json(Deployment *deployment) {
     uint64_t soak_left = deployment->soak_ends_ms > now ? deployment->soak_ends_ms - now : 0;
     CLEANUP(json_freep) json_t *serving = bundle_json(deployment, journal->serving.digest);
     bool simulated = json_is_true(json_object_get(serving, "simulated"));
-    return json_pack("{s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:b, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:o}",
-                     "version", PSW_VERSION, "state", overall(deployment), "simulated", simulated, "socket",
-                     deployment->config->socket_path, "bundle", serving, "previous",
-                     bundle_json(deployment, journal->previous), "generations", generations_json(deployment),
-                     "reinit", deployment->config->ducks_reinit && journal->qe_retired, "operation",
-                     running != NULL ? operation_json(running) : json_null(), "soak_left_ms",
-                     (json_int_t)soak_left, "rescue", "found", (json_int_t)rescue.found, "adopted",
-                     (json_int_t)rescue.adopted, "departed", (json_int_t)rescue.departed, "lost",
-                     (json_int_t)rescue.lost, "waiting", (json_int_t)rescue_waiting(deployment->rescue),
-                     "problems", problems_json(deployment));
+    return json_pack(
+        "{s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:b, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o}",
+        "version", PSW_VERSION, "state", overall(deployment), "simulated", simulated, "socket",
+        deployment->config->socket_path, "bundle", serving, "previous",
+        bundle_json(deployment, journal->previous), "generations", generations_json(deployment), "reinit",
+        deployment->config->ducks_reinit && journal->qe_retired, "operation",
+        running != NULL ? operation_json(running) : json_null(), "soak_left_ms", (json_int_t)soak_left,
+        "rescue", "found", (json_int_t)rescue.found, "adopted", (json_int_t)rescue.adopted, "departed",
+        (json_int_t)rescue.departed, "lost", (json_int_t)rescue.lost, "waiting",
+        (json_int_t)rescue_waiting(deployment->rescue), "problems", problems_json(deployment), "health",
+        deployment_health_json(deployment));
 }
 
 bool deployment_may_remove(const Deployment *deployment, const Digest *digest, Error *err) {

@@ -56,8 +56,11 @@ void deployment_path_watch(Deployment *deployment) {
 static int on_upkeep(sd_event_source *source, uint64_t usec, void *context) {
     (void)source, (void)usec;
     Deployment *deployment = context;
+    Error ignored = ERROR_INIT;
     deployment_ducks_prune(deployment);
     deployment_sweep(deployment, false);
+    deployment_health_upkeep(deployment);
+    (void)!deployment_measure(deployment, NULL, NULL, &ignored);
     if (deployment->listener >= 0) {
         check_path(deployment);
     }

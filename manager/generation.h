@@ -44,7 +44,8 @@ typedef struct GenerationOwner {
     void (*ready)(void *context, Generation *generation);
     void (*drained)(void *context, Generation *generation, uint64_t left);
     void (*alarm)(void *context, Generation *generation, const Error *error);
-    void (*rescue)(void *context, Generation *generation, int channel); /* takes the receiving end */
+    void (*rescue)(void *context, Generation *generation, int channel);    /* takes the receiving end */
+    void (*counts)(void *context, Generation *generation, json_t *counts); /* its last; gives the reference */
     void (*gone)(void *context, Generation *generation);
 } GenerationOwner;
 

@@ -169,6 +169,11 @@ static void on_event(Generation *generation, const ControlMessage *message) {
         generation->owner->drained(generation->owner->context, generation, left > 0 ? (uint64_t)left : 0);
         break;
     }
+    case CONTROL_EVENT_COUNTS:
+        if (payload != NULL) {
+            generation->owner->counts(generation->owner->context, generation, TAKE(payload));
+        }
+        break;
     case CONTROL_EVENT_ALARM:
         take_words(&err, who, payload);
         generation->owner->alarm(generation->owner->context, generation, &err);

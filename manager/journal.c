@@ -51,6 +51,21 @@ json_t *journal_history_json(const Journal *journal) {
     return TAKE(list);
 }
 
+json_t *journal_swaps_json(const Journal *journal) {
+    static const char *const outcomes[] = {"committed", "undone", "failed"};
+    CLEANUP(json_freep) json_t *swaps = json_object();
+    for (size_t i = 0; i < journal->history_count; i++) {
+        const JournalEvent *event = &journal->history[i];
+        for (size_t j = 0; j < sizeof outcomes / sizeof *outcomes; j++) {
+            if (strcmp(event->event, outcomes[j]) == 0 &&
+                !json_put(swaps, outcomes[j], json_integer((json_int_t)event->at))) {
+                return NULL;
+            }
+        }
+    }
+    return TAKE(swaps);
+}
+
 /* Events never change, and every step of a swap writes them all: each is put into words once. */
 static bool write_event(JournalEvent *event, Buffer *text) {
     if (event->json == NULL) {

@@ -85,6 +85,9 @@ bool journal_save(Journal *journal, Error *err) __attribute__((warn_unused_resul
 void journal_note(Journal *journal, uint64_t operation, JournalWho who, const char *event, const char *format,
                   ...) __attribute__((format(printf, 5, 6)));
 
+/* When a swap last ended, by event: {"committed": 1795262400, …}. A new reference; NULL: out of memory. */
+json_t *journal_swaps_json(const Journal *journal);
+
 /* The last events, oldest first. The caller owns the reference; NULL: out of memory. */
 json_t *journal_history_json(const Journal *journal);
 

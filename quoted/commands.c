@@ -132,6 +132,14 @@ static bool do_trial(Call *call, Error *err) {
     return true;
 }
 
+static bool do_counts(Call *call, Error *err) {
+    (void)err;
+    CLEANUP(json_freep) json_t *counts = counters_counts_json(&call->generation->counters);
+    control_peer_reply_json(call->peer, call->message, counts);
+    call->replied = true;
+    return true;
+}
+
 /* The reply first: the process may be gone in the next moment. */
 static bool do_retire(Call *call, Error *err) {
     (void)err;
@@ -184,10 +192,11 @@ static bool do_quote(Call *call, Error *err) {
         if (asked_info != NULL) {
             info = *asked_info;
         }
+        uint64_t start = clock_monotonic_ns();
         code = engine_quote(generation->engine, report, asked_info != NULL ? &info : NULL, quote,
                             facts.quote_size);
-        counters_add(&generation->counters.engine_calls, 1);
-        counters_refuse(&generation->counters, code);
+        counters_engine(&generation->counters, &generation->counters.shares[COUNTERS_CONTROL_SHARE], code,
+                        clock_monotonic_ns() - start);
     }
     CLEANUP(buffer_done) Buffer answer = BUFFER_INIT(CONTROL_PAYLOAD_MAX);
     if (!relay_answer_write(&answer, code, quote, facts.quote_size, asked_info != NULL ? &info : NULL)) {
@@ -209,6 +218,7 @@ static const Command commands[] = {
     {CONTROL_DRAIN, do_drain},       {CONTROL_RESUME, do_accept}, {CONTROL_DUCKS, do_ducks},
     {CONTROL_LISTENER, do_listener}, {CONTROL_TRIAL, do_trial},   {CONTROL_RETIRE, do_retire},
     {CONTROL_RESCUE, do_rescue},     {CONTROL_ADOPT, do_adopt},   {CONTROL_QUOTE, do_quote},
+    {CONTROL_COUNTS, do_counts},
 };
 
 static bool run(Call *call, Error *err) {

@@ -37,6 +37,7 @@ typedef struct Entry {
     int fd;
     QueueClient *client;
     Admission admission;
+    uint64_t since_ns; /* when its request was seen whole, or it was begun if it is not */
 } Entry;
 
 static void forget(Pool *pool, QueueClient *client) {
@@ -104,7 +105,8 @@ static bool keep(Pool *pool, const Entry *entry, uint32_t wanted, const Buffer *
 static Entry release(Pool *pool, Connection *connection) {
     const Entry entry = {.fd = connection->fd,
                          .client = connection->link.client,
-                         .admission = connection->link.over_limit ? ADMISSION_BUSY : ADMISSION_FULL};
+                         .admission = connection->link.over_limit ? ADMISSION_BUSY : ADMISSION_FULL,
+                         .since_ns = clock_monotonic_ns()};
     (void)pthread_mutex_lock(&pool->lock);
     (void)epoll_ctl(pool_attendant(pool)->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
     waiting_remove(&pool->waiting, &connection->link);
@@ -117,13 +119,9 @@ static Entry release(Pool *pool, Connection *connection) {
     return entry;
 }
 
-static void count_answer(const Worker *worker, AesmNumber number, AesmCode code) {
-    Counters *counters = worker->pool->spec.counters;
-    counters_add(&counters->requests[number], 1);
-    counters_add(&counters->answers[code < AESM_CODES_COUNT ? code : AESM_UNEXPECTED], 1);
-    if (code == AESM_BUSY) {
-        counters_add(&counters->busy, 1);
-    }
+static void count_answer(const Worker *worker, Answered answered) {
+    AesmCode code = answered.code < AESM_CODES_COUNT ? answered.code : AESM_UNEXPECTED;
+    counters_add(&worker->share->requests[answered.number][code], 1);
 }
 
 /* Keeps what the client's buffer does not take now. */
@@ -136,10 +134,11 @@ static void send_rest(Worker *worker, int fd, QueueClient *client, Bytes bytes) 
     }
 }
 
-void connection_answer(Worker *worker, int fd, QueueClient *client, AesmNumber number, AesmCode code) {
-    Bytes frame = aesm_response_end(&worker->response, number);
-    count_answer(worker, number, code);
+void connection_answer(Worker *worker, int fd, QueueClient *client, Answered answered) {
+    Bytes frame = aesm_response_end(&worker->response, answered.number);
+    count_answer(worker, answered);
     ssize_t sent = send(fd, frame.data, frame.size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    metrics_observe(&worker->share->durations[answered.number], clock_monotonic_ns() - answered.since_ns);
     if (sent < 0 && errno == EAGAIN) {
         sent = 0;
     }
@@ -153,24 +152,26 @@ void connection_answer(Worker *worker, int fd, QueueClient *client, AesmNumber n
     }
 }
 
-static void answer_busy(Worker *worker, int fd, QueueClient *client, const AesmRequest *request) {
+static void answer_busy(Worker *worker, const Entry *entry, const AesmRequest *request, CountersBusy reason) {
+    counters_add(&worker->pool->spec.counters->busy[reason], 1);
     answer_error(request, AESM_BUSY, &worker->response);
-    connection_answer(worker, fd, client, request->number, AESM_BUSY);
+    connection_answer(worker, entry->fd, entry->client,
+                      (Answered){request->number, AESM_BUSY, entry->since_ns});
 }
 
 /* A quote goes into the queue; its thread need not be this one. */
-static void enqueue(Worker *worker, int fd, QueueClient *client, const AesmRequest *request) {
+static void enqueue(Worker *worker, const Entry *entry, const AesmRequest *request) {
     Pool *pool = worker->pool;
     Job *job = malloc(sizeof *job);
     bool queued = false;
     if (job != NULL) {
-        job->fd = fd;
-        job->client = client;
-        job->since_ms = clock_monotonic_ms();
+        job->fd = entry->fd;
+        job->client = entry->client;
+        job->since_ns = entry->since_ns;
         job->own_too_small = false;
         answer_quote_take(request, &job->quote);
         (void)pthread_mutex_lock(&pool->lock);
-        queued = queue_put(pool->queue, QUEUE_ENGINE, &job->link, client);
+        queued = queue_put(pool->queue, QUEUE_ENGINE, &job->link, entry->client);
         /* Any other thread than the attendant looks for work next by itself. */
         if (queued && worker == pool_attendant(pool)) {
             (void)pool_wake_one(pool);
@@ -179,25 +180,23 @@ static void enqueue(Worker *worker, int fd, QueueClient *client, const AesmReque
     }
     if (!queued) {
         free(job);
-        answer_busy(worker, fd, client, request);
+        answer_busy(worker, entry, request, COUNTERS_BUSY_QUEUE);
     }
 }
 
 /* A whole request, of which the body's size is given. */
 static void handle(Worker *worker, const Entry *entry, size_t size) {
     AesmRequest request;
-    int fd = entry->fd;
-    QueueClient *client = entry->client;
     AesmCode code = 0;
     uint8_t *body = worker->scratch + AESM_FRAME_HEADER_SIZE;
     memset(body + size, 0, AESM_BODY_SLACK);
     if (!aesm_request_read(body, size, &request)) {
         counters_add(&worker->pool->spec.counters->unreadable, 1);
-        end_read(worker, fd, client);
+        end_read(worker, entry->fd, entry->client);
         return;
     }
     if (entry->admission != ADMISSION_FULL) {
-        answer_busy(worker, fd, client, &request);
+        answer_busy(worker, entry, &request, COUNTERS_BUSY_CONNECTIONS);
         return;
     }
     AnswerFacts facts;
@@ -206,9 +205,10 @@ static void handle(Worker *worker, const Entry *entry, size_t size) {
     facts.quote_size = facts.engine.quote_size > ducks ? facts.engine.quote_size : ducks;
     facts.ducks = ducks > 0;
     if (answer_request(&request, &facts, &worker->response, &code) == ANSWER_NEEDS_QUOTE) {
-        enqueue(worker, fd, client, &request);
+        enqueue(worker, entry, &request);
     } else {
-        connection_answer(worker, fd, client, request.number, code);
+        connection_answer(worker, entry->fd, entry->client,
+                          (Answered){request.number, code, entry->since_ns});
     }
 }
 
@@ -252,6 +252,8 @@ static void settle(Worker *worker, const Entry *entry, Look seen, size_t size) {
     }
     if (seen == LOOK_TOO_LONG) {
         counters_add(&worker->pool->spec.counters->unreadable, 1);
+    } else {
+        counters_add(&worker->pool->spec.counters->silent, 1);
     }
     end_read(worker, entry->fd, entry->client);
 }
@@ -292,7 +294,7 @@ static Admission admit(Pool *pool, QueueClient *client) {
 
 /* Counts the connection. */
 static Entry enter(Pool *pool, int fd) {
-    Entry entry = {.fd = fd};
+    Entry entry = {.fd = fd, .since_ns = clock_monotonic_ns()};
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t size = sizeof peer;
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
@@ -315,7 +317,7 @@ void connection_begin(Worker *worker, int fd, bool adopted) {
         (void)close(fd);
         return;
     }
-    counters_add(&pool->spec.counters->accepted, 1);
+    counters_add(&worker->share->accepted, 1);
     if (adopted) {
         counters_add(&pool->spec.counters->adopted, 1);
     }

@@ -66,6 +66,9 @@ static bool send_canary(Generation *generation, Error *err) {
     generation->canary_us = (clock_monotonic_ns() - start) / 1000;
     generation->warm_up_us += generation->canary_us;
     (void)pthread_mutex_unlock(&generation->lock);
+    while (pool_load(generation->untried).connections > 0) { /* whose thread may still be counting */
+        (void)poll(NULL, 0, 1);
+    }
     counters_clear(&generation->counters);
     return true;
 }
@@ -173,7 +176,7 @@ static bool on_drained(Generation *generation) {
     atomic_store(&generation->last_relay_ms, clock_monotonic_ms());
     if (drained) {
         const Counters *counters = &generation->counters;
-        uint64_t finished = counters_get(&counters->accepted) - counters_get(&counters->left);
+        uint64_t finished = counters_accepted(counters) - counters_get(&counters->left);
         announce(generation, CONTROL_EVENT_DRAINED,
                  json_pack("{s:I, s:I}", "finished", (json_int_t)finished, "left",
                            (json_int_t)counters_get(&counters->left)));
@@ -233,6 +236,7 @@ static bool consume(struct pollfd *poller) {
  * What is not answered goes the way of connections whose process was killed. */
 static _Noreturn void end_at_once(Generation *generation) {
     log_warning("drain-timeout", "connections=%u", pool_load(generation->pool).connections);
+    announce(generation, CONTROL_EVENT_COUNTS, counters_counts_json(&generation->counters));
     _exit(0);
 }
 
@@ -349,6 +353,7 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     generation->drained_fd = generation->warm_fd = generation->retire_fd = -1;
     (void)pthread_mutex_init(&generation->lock, NULL);
     bool good = prepare(generation, err) && live(generation, signal_fd, err);
+    announce(generation, CONTROL_EVENT_COUNTS, counters_counts_json(&generation->counters));
     control_server_close(generation->server);
     pool_stop(generation->pool);
     ducks_free(generation->ducks);

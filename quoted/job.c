@@ -14,13 +14,10 @@ static bool client_left(const Job *job, uint64_t waited_ms) {
 }
 
 static Quote3Error call_engine(Worker *worker, Job *job, uint32_t size) {
-    Counters *counters = worker->pool->spec.counters;
     SgxQeReportInfo *info = job->quote.has_info ? &job->quote.info : NULL;
     uint64_t start = clock_monotonic_ns();
     Quote3Error code = engine_quote(worker->pool->spec.engine, &job->quote.report, info, worker->quote, size);
-    counters_add(&counters->engine_calls, 1);
-    counters_add(&counters->engine_ns, clock_monotonic_ns() - start);
-    counters_refuse(counters, code);
+    counters_engine(worker->pool->spec.counters, worker->share, code, clock_monotonic_ns() - start);
     return code;
 }
 
@@ -66,10 +63,13 @@ static void leave_stage(Worker *worker, QueueStage stage, Job *again) {
 
 static AesmCode code_for_client(Worker *worker, const Job *job, Quote3Error code) {
     if (code == QUOTE3_INVALID_REPORT && !job->own_too_small) {
-        counters_add(&worker->pool->spec.counters->duck_refusals, 1);
+        Counters *counters = worker->pool->spec.counters;
         /* Made for a QE that is gone, as far as one can know: 42 makes clients ask for new target info, 47
          * would leave them failing until they are restarted. */
-        return ducks_reinit(worker->pool->spec.ducks) ? AESM_ATT_KEY_NOT_INITIALIZED : AESM_INVALID_REPORT;
+        bool reinit = ducks_reinit(worker->pool->spec.ducks);
+        counters_add(&counters->duck_reinits, reinit);
+        counters_add(&counters->duck_refusals, 1);
+        return reinit ? AESM_ATT_KEY_NOT_INITIALIZED : AESM_INVALID_REPORT;
     }
     return job->own_too_small ? AESM_PARAMETER : aesm_code_of_quote3(code);
 }
@@ -82,13 +82,14 @@ static void finish(Worker *worker, Job *job, Quote3Error result, uint32_t size) 
         code = code_for_client(worker, job, result);
         answer_quote_error(&job->quote, code, &worker->response);
     }
-    connection_answer(worker, job->fd, job->client, AESM_QUOTE, code);
+    connection_answer(worker, job->fd, job->client, (Answered){AESM_QUOTE, code, job->since_ns});
     free(job);
 }
 
-static void refuse(Worker *worker, Job *job, AesmCode code) {
-    answer_quote_error(&job->quote, code, &worker->response);
-    connection_answer(worker, job->fd, job->client, AESM_QUOTE, code);
+static void refuse(Worker *worker, Job *job) {
+    counters_add(&worker->pool->spec.counters->busy[COUNTERS_BUSY_QUEUE_TIMEOUT], 1);
+    answer_quote_error(&job->quote, AESM_BUSY, &worker->response);
+    connection_answer(worker, job->fd, job->client, (Answered){AESM_QUOTE, AESM_BUSY, job->since_ns});
     free(job);
 }
 
@@ -114,6 +115,8 @@ static void work_for_ducks(Worker *worker, Job *job) {
     if (code == QUOTE3_SUCCESS) {
         counters_add(&worker->pool->spec.counters->duck_answers, 1);
         job->own_too_small = false;
+    } else if (code != QUOTE3_INVALID_REPORT) {
+        counters_add(&worker->pool->spec.counters->duck_failures, 1);
     }
     leave_stage(worker, QUEUE_DUCKS, NULL);
     finish(worker, job, code, size);
@@ -121,7 +124,11 @@ static void work_for_ducks(Worker *worker, Job *job) {
 
 void job_work(Worker *worker, Job *job, QueueStage stage) {
     const Config *config = worker->pool->spec.config;
-    uint64_t waited_ms = clock_monotonic_ms() - job->since_ms;
+    uint64_t waited_ns = clock_monotonic_ns() - job->since_ns;
+    uint64_t waited_ms = waited_ns / 1000000;
+    if (stage == QUEUE_ENGINE) {
+        metrics_observe(&worker->share->waits, waited_ns);
+    }
     if (client_left(job, waited_ms)) {
         counters_add(&worker->pool->spec.counters->departed, 1);
         leave_stage(worker, stage, NULL);
@@ -129,7 +136,7 @@ void job_work(Worker *worker, Job *job, QueueStage stage) {
         free(job);
     } else if (waited_ms >= config->queue_timeout_ms) {
         leave_stage(worker, stage, NULL);
-        refuse(worker, job, AESM_BUSY);
+        refuse(worker, job);
     } else if (stage == QUEUE_ENGINE) {
         work_for_engine(worker, job);
     } else {

@@ -55,6 +55,7 @@ void pool_check_drained(Pool *pool) {
 
 static bool worker_init(Pool *pool, Worker *worker, Error *err) {
     *worker = (Worker){.pool = pool, .response = AESM_RESPONSE_INIT(ANSWER_SIZE_MAX)};
+    worker->share = &pool->spec.counters->shares[COUNTERS_THREAD_SHARE + (worker - pool->workers)];
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->scratch = malloc(SCRATCH_SIZE + AESM_BODY_SLACK);
@@ -106,6 +107,7 @@ Pool *pool_start(const PoolSpec *spec, Error *err) {
         return NULL;
     }
     pool->spec = *spec;
+    atomic_store(&spec->counters->shares_count, COUNTERS_THREAD_SHARE + spec->config->threads);
     pool->connections_max = limit_connections(spec->config);
     pool->listener_fd = pool->handover_fd = -1;
     pool->spare_fd = -1;

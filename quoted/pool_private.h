@@ -37,7 +37,7 @@ typedef struct Job {
     QueueLink link; /* first, so that a link is its job */
     int fd;
     QueueClient *client;
-    uint64_t since_ms;
+    uint64_t since_ns;  /* when its request was whole */
     bool own_too_small; /* our quote does not fit the client's buffer; a lame duck's might */
     AnswerQuote quote;
 } Job;
@@ -54,6 +54,7 @@ typedef struct Worker {
     int epoll_fd;
     int wake_fd;
     bool asleep; /* under the pool's lock */
+    CountersShare *share;
     AesmResponse response;
     uint8_t *scratch; /* SCRATCH_SIZE and AESM_BODY_SLACK */
     uint8_t *quote;   /* ANSWER_BUFFER_SIZE_MAX */
@@ -113,7 +114,12 @@ bool connection_hand_over(Worker *worker);
 void connection_close_all(Pool *pool);
 
 /* Sends the worker's response and ends the connection, at once or when the client has read it. */
-void connection_answer(Worker *worker, int fd, QueueClient *client, AesmNumber number, AesmCode code);
+typedef struct Answered {
+    AesmNumber number;
+    AesmCode code;
+    uint64_t since_ns; /* when its request was whole */
+} Answered;
+void connection_answer(Worker *worker, int fd, QueueClient *client, Answered answered);
 /* Ends it without an answer. */
 void connection_end(Worker *worker, int fd, QueueClient *client);
 

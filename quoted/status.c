@@ -13,62 +13,6 @@ static json_t *bundle_json(const Manifest *manifest) {
                      digest);
 }
 
-static json_t *answers_json(const Counters *counters) {
-    json_t *answers = json_object();
-    for (AesmCode code = 0; code < AESM_CODES_COUNT; code++) {
-        uint64_t count = counters_get(&counters->answers[code]);
-        char key[16];
-        (void)snprintf(key, sizeof key, "%u", code);
-        if (count > 0 && !json_put(answers, key, json_integer((json_int_t)count))) {
-            json_decref(answers);
-            return NULL;
-        }
-    }
-    return answers;
-}
-
-static json_t *requests_json(const Counters *counters) {
-    json_t *requests = json_object();
-    for (unsigned number = 0; number < AESM_NUMBERS_END; number++) {
-        uint64_t count = counters_get(&counters->requests[number]);
-        if (count > 0 && !json_put(requests, aesm_number_name(number), json_integer((json_int_t)count))) {
-            json_decref(requests);
-            return NULL;
-        }
-    }
-    return requests;
-}
-
-static json_t *refusals_json(const Counters *counters) {
-    json_t *refusals = json_object();
-    for (unsigned index = 0; index < COUNTERS_REFUSALS; index++) {
-        uint64_t count = counters_get(&counters->refusals[index]);
-        char key[16];
-        (void)snprintf(key, sizeof key, index == 0 ? "other" : "0xe0%02x", index);
-        if (count > 0 && !json_put(refusals, key, json_integer((json_int_t)count))) {
-            json_decref(refusals);
-            return NULL;
-        }
-    }
-    return refusals;
-}
-
-static json_t *count(const _Atomic uint64_t *counter) {
-    return json_integer((json_int_t)counters_get(counter));
-}
-
-static json_t *counters_json(const Counters *counters) {
-    return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
-                     "accepted", count(&counters->accepted), "adopted", count(&counters->adopted), "requests",
-                     requests_json(counters), "answers", answers_json(counters), "refusals",
-                     refusals_json(counters), "engine_calls", count(&counters->engine_calls), "engine_ns",
-                     count(&counters->engine_ns), "duck_answers", count(&counters->duck_answers),
-                     "duck_refusals", count(&counters->duck_refusals), "relayed", count(&counters->relayed),
-                     "departed", count(&counters->departed), "unreadable", count(&counters->unreadable),
-                     "idle_closed", count(&counters->idle_closed), "busy", count(&counters->busy),
-                     "limit_closed", count(&counters->limit_closed), "left", count(&counters->left));
-}
-
 /* What is known only after the warm-up. */
 static bool add_warm(Generation *generation, Pool *pool, json_t *status) {
     EngineFacts facts;
@@ -104,7 +48,7 @@ json_t *generation_status(Generation *generation) {
         json_pack("{s:I, s:s, s:i, s:o, s:b, s:s, s:o}", "generation", (json_int_t)generation->spec.number,
                   "state", control_state_name(state), "pid", (int)getpid(), "bundle",
                   bundle_json(generation->manifest), "simulated", generation->manifest->simulated,
-                  "started_at", started_at, "counters", counters_json(&generation->counters));
+                  "started_at", started_at, "counters", counters_status_json(&generation->counters));
     if (status != NULL && pool != NULL && !add_warm(generation, pool, status)) {
         json_decref(status);
         return NULL;

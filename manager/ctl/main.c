@@ -21,7 +21,8 @@ static const Command commands[] = {
     {"status", NULL, NULL, ctl_status, "what serves, what is staged, what is wrong",
      "Shows the serving generation, the way back, lame ducks (they answer applications that still hold\n"
      "target info of a former QE), the operation under way, staged bundles, and problems with their "
-     "remedy.\n"},
+     "remedy.\n"
+     "Exit status 16: nothing serves although something should, or its last trial quote failed.\n"},
     {"list", NULL, "[--remote]", ctl_list, "staged bundles, or what the repository has",
      "Lists the bundles in the node's store, newest version first. With --remote: those of the repository's\n"
      "channel as of the last look, each with why it is offered or not.\n"},

@@ -131,6 +131,18 @@ static void print_status(const json_t *status, const json_t *bundles) {
     print_bundles(json_object_get(bundles, "bundles"), "staged");
 }
 
+/* For scripts: the exit status says whether this node makes quotes, if it should. */
+static bool is_well(const json_t *status, Error *err) {
+    if (strcmp(ctl_text(status, "state"), "down") == 0) {
+        return error_set(err, ERROR_ENGINE, "nothing serves: see the problems above");
+    }
+    if (strcmp(ctl_text(status, "state"), "serving") == 0 &&
+        json_is_false(json_object_get(json_object_get(status, "health"), "healthy"))) {
+        return error_set(err, ERROR_ENGINE, "the serving generation makes no quotes: see the problems above");
+    }
+    return true;
+}
+
 bool ctl_status(Ctl *ctl, Error *err) {
     CLEANUP(json_freep) json_t *status = ctl_client_call(ctl->client, "GET", "/v1/status", NULL, err);
     CLEANUP(json_freep)
@@ -141,10 +153,10 @@ bool ctl_status(Ctl *ctl, Error *err) {
     if (ctl->json) {
         return (json_object_set(status, "bundles", json_object_get(bundles, "bundles")) == 0 ||
                 error_set(err, ERROR_MEMORY, "out of memory")) &&
-               ctl_print_json(status, err);
+               ctl_print_json(status, err) && is_well(status, err);
     }
     print_status(status, bundles);
-    return true;
+    return is_well(status, err);
 }
 
 bool ctl_list(Ctl *ctl, Error *err) {

@@ -43,6 +43,8 @@ typedef enum ControlType {
     CONTROL_RESCUE = 10,  /* -> empty payload, with the receiving end of the rescue channel as descriptor */
     CONTROL_ADOPT = 11,   /* with a client connection as descriptor, its request still unread: serve it */
 
+    CONTROL_COUNTS = 12, /* -> what it has counted (quoted/control/counts.h) */
+
     /* Between generations: binary. Request payload: u32 buffer size, u32 has_info, report (432),
      * and with has_info the QE report info (960). Reply: u32 quote3 code, u32 quote size (without padding),
      * the quote, and with has_info the QE report info. */
@@ -52,7 +54,8 @@ typedef enum ControlType {
     CONTROL_EVENT_READY = 32,   /* warm-up done; status document */
     CONTROL_EVENT_FAILED = 33,  /* warm-up failed, the process ends; {"kind": …, "error": …} */
     CONTROL_EVENT_DRAINED = 34, /* {"finished": n}: every accepted connection is answered */
-    CONTROL_EVENT_ALARM = 35    /* {"kind": …, "error": …}: something that the manager should act on */
+    CONTROL_EVENT_ALARM = 35,   /* {"kind": …, "error": …}: something that the manager should act on */
+    CONTROL_EVENT_COUNTS = 36   /* the process ends as it was told to: its counts for the last time */
 } ControlType;
 
 /* States of a generation as quoted knows them; the manager adds "retired". */

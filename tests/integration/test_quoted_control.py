@@ -192,7 +192,7 @@ class Messages(Case):
 
     def test_what_is_malformed_is_refused_or_closed_and_harms_nobody(self):
         quoted = self.generation()
-        for kind in (0, 12, 15, 17, 31, 32, 2**32 - 1):
+        for kind in (0, 15, 17, 31, 32, 2**32 - 1):
             with self.assertRaises(Refused) as refused:
                 quoted.link.call(kind)
             self.assertEqual(refused.exception.status, INPUT)
