@@ -69,6 +69,7 @@ static bool page_add(void *context, const ImagePage *page, Error *err) {
     Adding *adding = context;
     (void)memcpy(adding->page, page->data, SGX_PAGE_SIZE);
     Trial *trial = adding->trial;
+    trial->si_flags = page->si_flags;
     int failure = sgx_device_add(&trial->device, page->offset, page->si_flags, page->measured, adding->page,
                                  &trial->code);
     if (!fail(trial, TRIAL_STEP_ADD, failure)) {

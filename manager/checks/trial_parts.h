@@ -31,7 +31,8 @@ typedef struct Trial {
     Image image;
     SgxSecs secs;
     SgxDevice device;
-    uint64_t added; /* pages */
+    uint64_t added;    /* pages */
+    uint64_t si_flags; /* of the last page that was to be added */
     /* where it ended */
     TrialStep step;
     int failure;           /* errno */

@@ -156,6 +156,17 @@ static void judge_lost(TrialResult *result) {
         "machine: try again");
 }
 
+/* What image lets pass and drivers refuse is a layout that asks for permissions or a TCS that no processor
+ * has. */
+static void judge_page(const Trial *trial, TrialResult *result) {
+    trial_say(result, TRIAL_BAD_FILE,
+              "page %llu of %llu was refused (%s): its permissions (SECINFO 0x%llx) or its thread control "
+              "structure "
+              "are none that a processor accepts: the enclave's metadata are broken",
+              (unsigned long long)trial->added + 1, (unsigned long long)trial->image.pages,
+              strerrorname_np(trial->failure), (unsigned long long)trial->si_flags);
+}
+
 static void judge_add(const Trial *trial, TrialResult *result) {
     if (trial->code == SGX_EINIT_POWER_LOST) {
         judge_lost(result);
@@ -171,8 +182,16 @@ static void judge_add(const Trial *trial, TrialResult *result) {
     case EACCES:
         judge_noexec(trial, result);
         break;
-    case EIO:
-        judge_lost(result);
+    case EINVAL:
+        judge_page(trial, result);
+        break;
+    case EIO: /* EADD failed: of a TCS because of its contents, of another page because there is no EPC behind
+                 it */
+        if ((trial->si_flags & SGX_SI_TCS) != 0) {
+            judge_page(trial, result);
+        } else {
+            judge_lost(result);
+        }
         break;
     default:
         trial_say(result, TRIAL_FAILED, "page %llu of %llu was refused: %s",
@@ -184,7 +203,12 @@ static void judge_add(const Trial *trial, TrialResult *result) {
 void trial_judge_provisioning(const Trial *trial, TrialResult *result) {
     const char *node = sgx_flavour_provision_node(trial->device.flavour);
     int failure = trial->provision_failure;
-    if (failure == ENOENT || failure == ENODEV || failure == ENXIO) {
+    if ((trial->secs.attributes.flags & SGX_FLAGS_EINITTOKEN_KEY) != 0) {
+        trial_say(result, TRIAL_BAD_ATTRIBUTES,
+                  "the enclave wants the key of launch tokens, which drivers for launch control give to "
+                  "none: it is "
+                  "a launch enclave, and not needed here");
+    } else if (failure == ENOENT || failure == ENODEV || failure == ENXIO) {
         trial_say(result, TRIAL_NO_PROVISION_DEVICE,
                   "the provisioning key is wanted, and %s is not there: load a driver that has it, "
                   "or, in a "

@@ -250,12 +250,22 @@ static void what_is_wrong_with_an_enclave_is_named_in_every_driver(void **state)
     expect_everywhere(fixture, TRIAL_BAD_MEASUREMENT, "SGX_INVALID_MEASUREMENT");
 }
 
+/* What no loader objects to, and the processor does. */
+static void a_thread_control_structure_that_no_processor_accepts_is_named(void **state) {
+    Fixture *fixture = *state;
+    EnclaveMaker *maker = &fixture->maker;
+    maker->entries_count = 1;
+    maker_make(maker, fixture->key);
+    maker->file[maker->entries[0].tcs_at + 8] = 0xff; /* its flags */
+    expect_everywhere(fixture, TRIAL_BAD_FILE, "thread control structure");
+}
+
 static void an_enclave_that_wants_launch_tokens_is_not_allowed_to_have_them(void **state) {
     Fixture *fixture = *state;
     fixture->maker.flags = 0x24;
     maker_make(&fixture->maker, fixture->key);
     load(fixture, "flavour=in-kernel");
-    expect(&fixture->result, "flavour=in-kernel", TRIAL_NO_PROVISION_PERMISSION);
+    expect(&fixture->result, "flavour=in-kernel", TRIAL_BAD_ATTRIBUTES);
 }
 
 static void what_no_loader_could_load_is_not_brought_to_the_driver(void **state) {
@@ -335,6 +345,7 @@ int main(void) {
         cmocka_unit_test_setup(what_a_node_lacks_is_named, reset),
         cmocka_unit_test_setup(a_refusal_by_the_processor_is_told_apart_from_a_driver_that_errs, reset),
         cmocka_unit_test_setup(what_is_wrong_with_an_enclave_is_named_in_every_driver, reset),
+        cmocka_unit_test_setup(a_thread_control_structure_that_no_processor_accepts_is_named, reset),
         cmocka_unit_test_setup(an_enclave_that_wants_launch_tokens_is_not_allowed_to_have_them, reset),
         cmocka_unit_test_setup(what_no_loader_could_load_is_not_brought_to_the_driver, reset),
         cmocka_unit_test_setup(a_set_is_in_the_epc_together, reset),
