@@ -62,6 +62,16 @@ static bool get_health(ApiRequest *request, const char *rest, Error *err) {
     return deployment_health_ask(request->api->deployment, on_health, request, err);
 }
 
+static void on_clients(void *context) {
+    ApiRequest *request = context;
+    (void)answer(request, deployment_clients_json(request->api->deployment));
+}
+
+static bool get_clients(ApiRequest *request, const char *rest, Error *err) {
+    (void)rest;
+    return deployment_clients_ask(request->api->deployment, on_clients, request, err);
+}
+
 static void measure_store(ApiRequest *request, MetricsPageSources *sources) {
     StoreList list;
     Error ignored = ERROR_INIT;
@@ -417,23 +427,15 @@ static bool delete_bundle(ApiRequest *request, const char *rest, Error *err) {
 }
 
 static const Route routes[] = {
-    {"GET", "/metrics", get_metrics, true},
-    {"GET", "/v1/health", get_health, true},
-    {"GET", "/v1/status", get_status, false},
-    {"GET", "/v1/bundles", get_bundles, false},
-    {"GET", "/v1/diff/", get_diff, false},
-    {"GET", "/v1/operations", get_operations, false},
-    {"GET", "/v1/operations/", get_operation, false},
-    {"GET", "/v1/journal", get_journal, false},
-    {"POST", "/v1/stage", post_stage, false},
-    {"POST", "/v1/fetch", post_fetch, false},
-    {"POST", "/v1/test", post_test, false},
-    {"POST", "/v1/swap", post_swap, false},
-    {"POST", "/v1/commit", post_commit, false},
-    {"GET", "/v1/update", get_update, false},
-    {"POST", "/v1/check", post_check, false},
-    {"POST", "/v1/update", post_update, false},
-    {"POST", "/v1/rollback", post_rollback, false},
+    {"GET", "/metrics", get_metrics, true},           {"GET", "/v1/health", get_health, true},
+    {"GET", "/v1/clients", get_clients, false},       {"GET", "/v1/status", get_status, false},
+    {"GET", "/v1/bundles", get_bundles, false},       {"GET", "/v1/diff/", get_diff, false},
+    {"GET", "/v1/operations", get_operations, false}, {"GET", "/v1/operations/", get_operation, false},
+    {"GET", "/v1/journal", get_journal, false},       {"POST", "/v1/stage", post_stage, false},
+    {"POST", "/v1/fetch", post_fetch, false},         {"POST", "/v1/test", post_test, false},
+    {"POST", "/v1/swap", post_swap, false},           {"POST", "/v1/commit", post_commit, false},
+    {"GET", "/v1/update", get_update, false},         {"POST", "/v1/check", post_check, false},
+    {"POST", "/v1/update", post_update, false},       {"POST", "/v1/rollback", post_rollback, false},
     {"DELETE", "/v1/bundles/", delete_bundle, false},
 };
 

@@ -29,6 +29,7 @@ typedef struct Daemon {
     int lock;
     int runtime_fd;
     Totals *totals;
+    Laggards *laggards;
     char *quoted;
     Store *store;
     Journal *journal;
@@ -47,6 +48,7 @@ static void daemon_done(Daemon *daemon) {
     operations_free(daemon->operations);
     journal_close(daemon->journal);
     totals_close(daemon->totals);
+    laggards_close(daemon->laggards);
     store_close(daemon->store);
     free(daemon->quoted);
     cleanup_close(&daemon->lock);
@@ -99,7 +101,8 @@ static bool open_state(Daemon *daemon, Error *err) {
     }
     daemon->runtime_fd = file_open_directory(AT_FDCWD, config->runtime, err);
     daemon->totals = daemon->runtime_fd >= 0 ? totals_open(daemon->runtime_fd, err) : NULL;
-    return daemon->totals != NULL;
+    daemon->laggards = daemon->totals != NULL ? laggards_open(daemon->runtime_fd, err) : NULL;
+    return daemon->laggards != NULL;
 }
 
 /* Opened once for writing, so that what a crash left in it is removed; after that children write. */
@@ -161,8 +164,8 @@ static bool start_parts(Daemon *daemon, Error *err) {
     if (daemon->operations == NULL) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
-    const DeploymentSpec deployment = {daemon->event,      daemon->config, daemon->store, daemon->journal,
-                                       daemon->operations, daemon->quoted, daemon->totals};
+    const DeploymentSpec deployment = {daemon->event,      daemon->config, daemon->store,  daemon->journal,
+                                       daemon->operations, daemon->quoted, daemon->totals, daemon->laggards};
     daemon->deployment = deployment_new(&deployment, err);
     if (daemon->deployment == NULL) {
         return false;

@@ -50,6 +50,7 @@ Deployment *deployment_new(const DeploymentSpec *spec, Error *err) {
     deployment->quoted = spec->quoted;
     deployment->listener = -1;
     deployment->totals = spec->totals;
+    deployment->laggards = spec->laggards;
     deployment->owner = (GenerationOwner){.context = deployment,
                                           .ready = on_ready,
                                           .drained = on_drained,

@@ -20,6 +20,7 @@
 #include "bundles/store.h"
 #include "manager/config.h"
 #include "manager/journal.h"
+#include "manager/laggards.h"
 #include "manager/operation.h"
 #include "manager/totals.h"
 
@@ -33,6 +34,7 @@ typedef struct DeploymentSpec {
     Operations *operations;
     const char *quoted; /* the program */
     Totals *totals;
+    Laggards *laggards;
 } DeploymentSpec; /* all borrowed for the deployment's life */
 
 Deployment *deployment_new(const DeploymentSpec *spec, Error *err) __attribute__((warn_unused_result));
@@ -84,6 +86,15 @@ bool deployment_health_ask(Deployment *deployment, DeploymentFreshFn fresh, void
 bool deployment_is_healthy(const Deployment *deployment);
 /* Who serves, and how its last trial quote was. A new reference; NULL: out of memory. */
 json_t *deployment_health_json(Deployment *deployment);
+
+/* Asks every generation which processes hold target info of a former QE; calls back when all have answered.
+ */
+bool deployment_clients_ask(Deployment *deployment, DeploymentFreshFn fresh, void *context, Error *err)
+    __attribute__((warn_unused_result));
+/* {"qe": of who serves, "qe_isv_svn", "clients": [laggards_json, each with "qe_isv_svn"]}; and how many there
+ * are, {"answered", "refused"}. New references; NULL: out of memory. */
+json_t *deployment_clients_json(const Deployment *deployment);
+json_t *deployment_clients_count(const Deployment *deployment);
 
 /* A new reference; NULL: out of memory. */
 json_t *deployment_json(Deployment *deployment);

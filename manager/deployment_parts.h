@@ -41,6 +41,7 @@ struct Deployment {
     Operations *operations;
     const char *quoted;
     Totals *totals;
+    Laggards *laggards;
     DeploymentHealth health;
     RequirementsHost host;
     GenerationOwner owner;

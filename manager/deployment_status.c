@@ -193,7 +193,7 @@ json_t *deployment_json(Deployment *deployment) {
     CLEANUP(json_freep) json_t *serving = bundle_json(deployment, journal->serving.digest);
     bool simulated = json_is_true(json_object_get(serving, "simulated"));
     return json_pack(
-        "{s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:b, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o}",
+        "{s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:b, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o, s:o}",
         "version", PSW_VERSION, "state", overall(deployment), "simulated", simulated, "socket",
         deployment->config->socket_path, "bundle", serving, "previous",
         bundle_json(deployment, journal->previous), "generations", generations_json(deployment), "reinit",
@@ -202,7 +202,7 @@ json_t *deployment_json(Deployment *deployment) {
         "rescue", "found", (json_int_t)rescue.found, "adopted", (json_int_t)rescue.adopted, "departed",
         (json_int_t)rescue.departed, "lost", (json_int_t)rescue.lost, "waiting",
         (json_int_t)rescue_waiting(deployment->rescue), "problems", problems_json(deployment), "health",
-        deployment_health_json(deployment));
+        deployment_health_json(deployment), "clients", deployment_clients_count(deployment));
 }
 
 bool deployment_may_remove(const Deployment *deployment, const Digest *digest, Error *err) {

@@ -61,6 +61,7 @@ static int on_upkeep(sd_event_source *source, uint64_t usec, void *context) {
     deployment_sweep(deployment, false);
     deployment_health_upkeep(deployment);
     (void)!deployment_measure(deployment, NULL, NULL, &ignored);
+    (void)!deployment_clients_ask(deployment, NULL, NULL, &ignored);
     if (deployment->listener >= 0) {
         check_path(deployment);
     }

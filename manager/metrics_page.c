@@ -174,6 +174,9 @@ static void write_generations(Writer *writer) {
 
 static const MetricsFamily rescued = {"psw_rescued_connections_total", METRICS_COUNTER, "result",
                                       "Connections that outlived their generation, by what became of them."};
+static const MetricsFamily clients = {
+    "psw_former_qe_clients", METRICS_GAUGE, "state",
+    "Processes that hold target info of a former QE, by what becomes of their reports."};
 static const MetricsFamily store_bytes = {"psw_store_bytes", METRICS_GAUGE, "",
                                           "Size of the staged bundles."};
 static const MetricsFamily store_bundles = {"psw_store_bundles", METRICS_GAUGE, "", "Staged bundles."};
@@ -207,6 +210,12 @@ static void write_rest(Writer *writer) {
     metrics_family(&writer->page, &rescued);
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
         metrics_sample(&writer->page, &results[i], (double)number_of(rescue, results[i]));
+    }
+    static const char *const states[] = {"answered", "refused"};
+    const json_t *count = json_object_get(writer->sources->status, "clients");
+    metrics_family(&writer->page, &clients);
+    for (size_t i = 0; i < sizeof states / sizeof *states; i++) {
+        metrics_sample(&writer->page, &states[i], (double)number_of(count, states[i]));
     }
     one(writer, &store_bytes, (double)writer->sources->store_bytes);
     one(writer, &store_bundles, (double)writer->sources->store_bundles);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/totals.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +12,6 @@
 #include "bundles/base/json.h"
 
 enum { SIZE_MAX_BYTES = 2 * 1024 * 1024, BOOT_MAX = 64, KEY_MAX = 16 };
-#define TEMPORARY_NAME TOTALS_NAME ".new"
 
 struct Totals {
     int dir_fd;
@@ -140,13 +138,8 @@ bool totals_save(Totals *totals, Error *err) {
     if (text == NULL) {
         return error_set(err, ERROR_MEMORY, "metrics: out of memory");
     }
-    AUTO_CLOSE int fd =
-        file_open(totals->dir_fd, TEMPORARY_NAME, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600, err);
-    if (fd < 0 || !file_write_fd(fd, TEMPORARY_NAME, text, strlen(text), err)) {
-        return error_wrap(err, "metrics");
-    }
-    return renameat(totals->dir_fd, TEMPORARY_NAME, totals->dir_fd, TOTALS_NAME) == 0 ||
-           error_set_errno(err, errno, "metrics: %s", TOTALS_NAME);
+    return file_replace_unsynced(totals->dir_fd, TOTALS_NAME, text, strlen(text), 0600, err) ||
+           error_wrap(err, "metrics");
 }
 
 /* Of another boot, broken, or not there: the counting begins anew. */

@@ -140,6 +140,21 @@ static bool do_counts(Call *call, Error *err) {
     return true;
 }
 
+static bool do_clients(Call *call, Error *err) {
+    CLEANUP(json_freep) json_t *arguments = control_message_json(call->message, err);
+    uint64_t from = 0;
+    if (arguments == NULL ||
+        (json_object_size(arguments) > 0 && !json_get_u64(arguments, "from", &from, err))) {
+        return false;
+    }
+    CLEANUP(json_freep)
+    json_t *clients =
+        sightings_json(call->generation->sightings, from < SIGHTINGS_MAX ? (unsigned)from : SIGHTINGS_MAX);
+    control_peer_reply_json(call->peer, call->message, clients);
+    call->replied = true;
+    return true;
+}
+
 /* The reply first: the process may be gone in the next moment. */
 static bool do_retire(Call *call, Error *err) {
     (void)err;
@@ -214,11 +229,11 @@ typedef struct Command {
 } Command;
 
 static const Command commands[] = {
-    {CONTROL_STATUS, do_nothing},    {CONTROL_WATCH, do_watch},   {CONTROL_ACCEPT, do_accept},
-    {CONTROL_DRAIN, do_drain},       {CONTROL_RESUME, do_accept}, {CONTROL_DUCKS, do_ducks},
-    {CONTROL_LISTENER, do_listener}, {CONTROL_TRIAL, do_trial},   {CONTROL_RETIRE, do_retire},
-    {CONTROL_RESCUE, do_rescue},     {CONTROL_ADOPT, do_adopt},   {CONTROL_QUOTE, do_quote},
-    {CONTROL_COUNTS, do_counts},
+    {CONTROL_STATUS, do_nothing},    {CONTROL_WATCH, do_watch},     {CONTROL_ACCEPT, do_accept},
+    {CONTROL_DRAIN, do_drain},       {CONTROL_RESUME, do_accept},   {CONTROL_DUCKS, do_ducks},
+    {CONTROL_LISTENER, do_listener}, {CONTROL_TRIAL, do_trial},     {CONTROL_RETIRE, do_retire},
+    {CONTROL_RESCUE, do_rescue},     {CONTROL_ADOPT, do_adopt},     {CONTROL_QUOTE, do_quote},
+    {CONTROL_COUNTS, do_counts},     {CONTROL_CLIENTS, do_clients},
 };
 
 static bool run(Call *call, Error *err) {

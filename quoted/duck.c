@@ -22,6 +22,7 @@ enum {
 
 typedef struct Duck {
     char path[108];
+    uint32_t generation;
     uint32_t quote_size;
     uint8_t qe[SGX_HASH_SIZE];      /* MRENCLAVE */
     int idle[DUCK_CONNECTIONS_MAX]; /* connections that nobody uses now */
@@ -136,6 +137,8 @@ static bool gather(Flock *flock, const json_t *arguments, unsigned *unreachable,
         }
         /* One that does not answer now may do so when it is needed; if not, its clients are told to ask anew.
          */
+        flock->ducks[flock->count].generation =
+            (uint32_t)json_integer_value(json_object_get(entry, "generation"));
         *unreachable += !meet(&flock->ducks[flock->count], path, &why);
         flock->count++;
     }
@@ -238,7 +241,8 @@ static Quote3Error ask_duck(Flock *flock, Duck *duck, const RelayQuestion *quest
 }
 
 Quote3Error ducks_quote(Ducks *ducks, const uint8_t own_qe[SGX_HASH_SIZE], const SgxReport *report,
-                        SgxQeReportInfo *info, uint8_t *quote, uint32_t size, uint32_t *ret_size) {
+                        SgxQeReportInfo *info, uint8_t *quote, uint32_t size, uint32_t *ret_size,
+                        DuckMaker *ret_maker) {
     CLEANUP(flock_releasep) Flock *flock = flock_borrow(ducks);
     RelayQuestion question;
     Quote3Error worst = QUOTE3_INVALID_REPORT;
@@ -251,6 +255,8 @@ Quote3Error ducks_quote(Ducks *ducks, const uint8_t own_qe[SGX_HASH_SIZE], const
         }
         Quote3Error code = ask_duck(flock, duck, &question, deadline, info, quote, size, ret_size);
         if (code == QUOTE3_SUCCESS) {
+            ret_maker->generation = duck->generation;
+            memcpy(ret_maker->qe, duck->qe, sizeof ret_maker->qe);
             return code;
         }
         worst = code != QUOTE3_INVALID_REPORT ? code : worst;

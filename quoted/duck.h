@@ -33,10 +33,16 @@ uint32_t ducks_quote_size(Ducks *ducks);
 /* Reports for QEs that are gone are out there: answer that the key has to be asked for anew. */
 bool ducks_reinit(Ducks *ducks);
 
+typedef struct DuckMaker {
+    uint32_t generation;
+    uint8_t qe[SGX_HASH_SIZE]; /* MRENCLAVE */
+} DuckMaker;
+
 /* Asks one after the other but those whose QE has our MRENCLAVE, which know no better. The last code if none
  * makes the quote: QUOTE3_INVALID_REPORT if the report is nobody's. `size` is what `quote` has room for,
- * *ret_size what was made. */
+ * *ret_size what was made, *ret_maker by whom. */
 Quote3Error ducks_quote(Ducks *ducks, const uint8_t own_qe[SGX_HASH_SIZE], const SgxReport *report,
-                        SgxQeReportInfo *info, uint8_t *quote, uint32_t size, uint32_t *ret_size);
+                        SgxQeReportInfo *info, uint8_t *quote, uint32_t size, uint32_t *ret_size,
+                        DuckMaker *ret_maker);
 
 #endif

@@ -113,6 +113,7 @@ static bool start_pool(Generation *generation, Error *err) {
                            .engine = generation->engine,
                            .ducks = generation->ducks,
                            .counters = &generation->counters,
+                           .sightings = generation->sightings,
                            .drained_fd = generation->drained_fd};
     generation->untried = pool_start(&spec, err);
     return generation->untried != NULL && start_warm_up(generation, err);
@@ -312,11 +313,12 @@ static bool prepare(Generation *generation, Error *err) {
         return error_wrap(err, "bundle directory '%s'", generation->spec.bundle);
     }
     generation->ducks = ducks_new();
+    generation->sightings = sightings_new();
     generation->drained_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     generation->warm_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     generation->retire_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (generation->ducks == NULL || generation->drained_fd < 0 || generation->warm_fd < 0 ||
-        generation->retire_fd < 0) {
+    if (generation->ducks == NULL || generation->sightings == NULL || generation->drained_fd < 0 ||
+        generation->warm_fd < 0 || generation->retire_fd < 0) {
         return error_set(err, ERROR_MEMORY, "out of memory or descriptors");
     }
     if (generation->spec.control_path == NULL) {
@@ -357,6 +359,7 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     control_server_close(generation->server);
     pool_stop(generation->pool);
     ducks_free(generation->ducks);
+    sightings_free(generation->sightings);
     cleanup_close(&generation->drained_fd);
     cleanup_close(&generation->warm_fd);
     cleanup_close(&generation->retire_fd);

@@ -22,6 +22,7 @@ typedef struct Generation {
     Ducks *ducks;
     Engine *engine;
     Counters counters;
+    Sightings *sightings;
     int drained_fd; /* eventfd of the pool */
     int warm_fd;    /* eventfd of the warm-up */
     int retire_fd;  /* eventfd of CONTROL_RETIRE */

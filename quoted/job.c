@@ -69,6 +69,7 @@ static AesmCode code_for_client(Worker *worker, const Job *job, Quote3Error code
         bool reinit = ducks_reinit(worker->pool->spec.ducks);
         counters_add(&counters->duck_reinits, reinit);
         counters_add(&counters->duck_refusals, 1);
+        sightings_note(worker->pool->spec.sightings, job->fd, NULL, 0);
         return reinit ? AESM_ATT_KEY_NOT_INITIALIZED : AESM_INVALID_REPORT;
     }
     return job->own_too_small ? AESM_PARAMETER : aesm_code_of_quote3(code);
@@ -109,12 +110,14 @@ static void work_for_ducks(Worker *worker, Job *job) {
     uint32_t room = job->quote.buffer_size;
     SgxQeReportInfo *info = job->quote.has_info ? &job->quote.info : NULL;
     EngineFacts facts;
+    DuckMaker maker;
     engine_facts(worker->pool->spec.engine, &facts);
     Quote3Error code = ducks_quote(worker->pool->spec.ducks, facts.target_info.mr_enclave, &job->quote.report,
-                                   info, worker->quote, room, &size);
+                                   info, worker->quote, room, &size, &maker);
     if (code == QUOTE3_SUCCESS) {
         counters_add(&worker->pool->spec.counters->duck_answers, 1);
         job->own_too_small = false;
+        sightings_note(worker->pool->spec.sightings, job->fd, maker.qe, maker.generation);
     } else if (code != QUOTE3_INVALID_REPORT) {
         counters_add(&worker->pool->spec.counters->duck_failures, 1);
     }

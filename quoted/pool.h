@@ -16,6 +16,7 @@
 #include "quoted/counters.h"
 #include "quoted/duck.h"
 #include "quoted/engine.h"
+#include "quoted/sightings.h"
 
 typedef struct Pool Pool;
 
@@ -24,6 +25,7 @@ typedef struct PoolSpec {
     Engine *engine; /* initialised */
     Ducks *ducks;
     Counters *counters;
+    Sightings *sightings;
     int drained_fd; /* an eventfd, written once after pool_drain when nothing is left */
 } PoolSpec;
 

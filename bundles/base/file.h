@@ -39,6 +39,9 @@ bool file_write_fd(int fd, const char *name, const void *data, size_t size, Erro
  * temporary file (".NAME.tmp-XXXXXX") does no harm. */
 bool file_replace(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, Error *err)
     __attribute__((warn_unused_result));
+/* The same without the fsyncs: whole at any time for other processes, perhaps not after the kernel's end. */
+bool file_replace_unsynced(int dir_fd, const char *name, const void *data, size_t size, mode_t mode,
+                           Error *err) __attribute__((warn_unused_result));
 
 bool file_sync_directory(int dir_fd, const char *name, Error *err) __attribute__((warn_unused_result));
 

@@ -116,17 +116,19 @@ static int open_temporary(int parent_fd, const char *base, char temporary[NAME_M
     return -1;
 }
 
-static bool fill_temporary(int fd, const char *name, const void *data, size_t size, mode_t mode, Error *err) {
+static bool fill_temporary(int fd, const char *name, const void *data, size_t size, mode_t mode, bool synced,
+                           Error *err) {
     if (!file_write_fd(fd, name, data, size, err)) {
         return false;
     }
     if (fchmod(fd, mode) != 0) {
         return error_set_errno(err, errno, "cannot set the mode of %s", name);
     }
-    return fsync(fd) == 0 ? true : error_set_errno(err, errno, "cannot sync %s", name);
+    return !synced || fsync(fd) == 0 ? true : error_set_errno(err, errno, "cannot sync %s", name);
 }
 
-bool file_replace(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, Error *err) {
+static bool replace(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, bool synced,
+                    Error *err) {
     const char *base = NULL;
     AUTO_CLOSE int parent = open_parent(dir_fd, name, &base, err);
     if (parent < 0) {
@@ -137,7 +139,7 @@ bool file_replace(int dir_fd, const char *name, const void *data, size_t size, m
     if (fd < 0) {
         return false;
     }
-    if (!fill_temporary(fd, name, data, size, mode, err)) {
+    if (!fill_temporary(fd, name, data, size, mode, synced, err)) {
         (void)unlinkat(parent, temporary, 0);
         return false;
     }
@@ -146,7 +148,18 @@ bool file_replace(int dir_fd, const char *name, const void *data, size_t size, m
         (void)unlinkat(parent, temporary, 0);
         return false;
     }
-    return fsync(parent) == 0 ? true : error_set_errno(err, errno, "cannot sync the directory of %s", name);
+    return !synced || fsync(parent) == 0
+               ? true
+               : error_set_errno(err, errno, "cannot sync the directory of %s", name);
+}
+
+bool file_replace(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, Error *err) {
+    return replace(dir_fd, name, data, size, mode, true, err);
+}
+
+bool file_replace_unsynced(int dir_fd, const char *name, const void *data, size_t size, mode_t mode,
+                           Error *err) {
+    return replace(dir_fd, name, data, size, mode, false, err);
 }
 
 static void close_directory(DIR **directory) {

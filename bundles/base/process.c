@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bundles/base/process.h"
-
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +15,7 @@
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
+#include "bundles/base/text.h"
 
 enum { FDS_MAX = 16 };
 
@@ -176,4 +176,25 @@ char *process_own_directory(Error *err) {
     }
     slash[slash == path ? 1 : 0] = 0;
     return TAKE(path);
+}
+
+uint64_t process_start_ticks(pid_t pid, bool *ret_gone) {
+    enum { START_FIELD = 22 }; /* proc(5) */
+    char path[64], text[1024];
+    uint64_t start = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    AUTO_CLOSE int fd = open(path, O_RDONLY | O_CLOEXEC);
+    *ret_gone = fd < 0 && errno == ENOENT;
+    ssize_t got = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+    text[got > 0 ? got : 0] = '\0';
+    /* The command's name in the second field may have spaces and parentheses itself. */
+    char *at = strrchr(text, ')');
+    for (int field = 2; at != NULL && field < START_FIELD; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    if (at != NULL) {
+        at[1 + strcspn(at + 1, " \n")] = '\0';
+        (void)text_parse_u64(at + 1, 0, UINT64_MAX, &start);
+    }
+    return start;
 }

@@ -46,6 +46,10 @@ const char *process_exit_format(char *buffer, size_t size, ProcessExit how); /* 
 
 bool process_signal(int pidfd, int signal_number, Error *err) __attribute__((warn_unused_result));
 
+/* When a process was started, in clock ticks since boot; with its pid that names a process for good. 0: /proc
+ * does not say; *ret_gone: because there is none. */
+uint64_t process_start_ticks(pid_t pid, bool *ret_gone);
+
 /* Directory of the running program's file, e.g. to find its siblings. NULL on failure; the caller frees. */
 char *process_own_directory(Error *err);
 

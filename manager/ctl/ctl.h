@@ -46,6 +46,7 @@ typedef struct Ctl {
 typedef bool (*CtlCommandFn)(Ctl *ctl, Error *err);
 
 bool ctl_status(Ctl *ctl, Error *err);
+bool ctl_clients(Ctl *ctl, Error *err);
 bool ctl_list(Ctl *ctl, Error *err);
 bool ctl_fetch(Ctl *ctl, Error *err);
 bool ctl_stage(Ctl *ctl, Error *err);

@@ -23,6 +23,11 @@ static const Command commands[] = {
      "target info of a former QE), the operation under way, staged bundles, and problems with their "
      "remedy.\n"
      "Exit status 16: nothing serves although something should, or its last trial quote failed.\n"},
+    {"clients", NULL, NULL, ctl_clients, "who still lives on a former quoting enclave",
+     "Lists the processes that hold target info of a QE which does not serve any more, with their container "
+     "or\n"
+     "unit, how many quotes lame ducks made for them and when they were seen last. Their quotes show the\n"
+     "former QE's ISVSVN until they are restarted.\n"},
     {"list", NULL, "[--remote]", ctl_list, "staged bundles, or what the repository has",
      "Lists the bundles in the node's store, newest version first. With --remote: those of the repository's\n"
      "channel as of the last look, each with why it is offered or not.\n"},

@@ -90,6 +90,15 @@ static void print_operation(const json_t *status) {
     (void)printf("\n");
 }
 
+static void print_laggards(const json_t *status) {
+    const json_t *clients = json_object_get(status, "clients");
+    if (ctl_number(clients, "answered") > 0 || ctl_number(clients, "refused") > 0) {
+        (void)printf(
+            "%-11s %lld still use a former QE, %lld send reports that nobody accepts: pswctl clients\n",
+            "processes", ctl_number(clients, "answered"), ctl_number(clients, "refused"));
+    }
+}
+
 static void print_problems(const json_t *status) {
     const json_t *problems = json_object_get(status, "problems");
     size_t index = 0;
@@ -126,6 +135,7 @@ static void print_status(const json_t *status, const json_t *bundles) {
     }
     print_problems(status);
     print_generations(status);
+    print_laggards(status);
     print_operation(status);
     ctl_print_updates(json_object_get(status, "updates"));
     print_bundles(json_object_get(bundles, "bundles"), "staged");

@@ -43,6 +43,8 @@ typedef enum ControlType {
     CONTROL_RESCUE = 10,  /* -> empty payload, with the receiving end of the rescue channel as descriptor */
     CONTROL_ADOPT = 11,   /* with a client connection as descriptor, its request still unread: serve it */
 
+    CONTROL_CLIENTS =
+        13, /* {"from": N} -> {"clients": […], "next": N}: who holds target info of a former QE */
     CONTROL_COUNTS = 12, /* -> what it has counted (quoted/control/counts.h) */
 
     /* Between generations: binary. Request payload: u32 buffer size, u32 has_info, report (432),
