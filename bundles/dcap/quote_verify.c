@@ -6,6 +6,7 @@
 
 #include "bundles/base/text.h"
 #include "bundles/dcap/certificates.h"
+#include "bundles/sgx/ecdsa.h"
 
 static void add_problem(QuoteVerdict *verdict, QuoteProblemKind kind, const char *what, int64_t at) {
     assert(verdict->problems_count < QUOTE_PROBLEMS_MAX);
@@ -55,7 +56,8 @@ static void check_revocation(QuoteVerdict *verdict, CertificateRole role, X509 *
  * leaf goes first, then what else the collateral has. */
 static X509 *find_authority(X509 *pck, const Certificates *chain, const TrustedCollateral *trusted,
                             Error *err) {
-    const Certificates *const lists[] = {chain, &trusted->collateral->certificates};
+    const Certificates *const lists[] = {chain, &trusted->collateral->pck_chain,
+                                         &trusted->collateral->certificates};
     X509_NAME *issuer = X509_get_issuer_name(pck);
     Error reason = ERROR_INIT;
     for (size_t at = 0; at < sizeof lists / sizeof lists[0]; at++) {
@@ -78,25 +80,47 @@ static X509 *find_authority(X509 *pck, const Certificates *chain, const TrustedC
     return NULL;
 }
 
-static bool read_chain(const Quote *quote, const Collateral *collateral, Certificates *chain, Error *err) {
-    if (collateral->pck_chain.count > 0) {
-        for (size_t at = 0; at < collateral->pck_chain.count; at++) {
-            X509_up_ref(collateral->pck_chain.items[at]);
-            chain->items[chain->count++] = collateral->pck_chain.items[at];
+/* The PCK certificate in the list; of several the one whose key signed the QE report. NULL if none. */
+static X509 *find_pck(const Quote *quote, const Certificates *list) {
+    Bytes qe_report = {(const uint8_t *)quote->qe_report, SGX_REPORT_BODY_SIZE};
+    X509 *found = NULL;
+    for (size_t at = 0; at < list->count; at++) {
+        X509 *next = list->items[at];
+        if (pck_is_in(next) &&
+            (found == NULL || ecdsa_verify(X509_get0_pubkey(next), qe_report, quote->qe_report_signature))) {
+            found = next;
         }
-        return true;
     }
-    if (quote->certification_type != QUOTE_CERTIFICATION_PCK_CHAIN) {
-        return error_set(err, ERROR_VERIFY,
-                         "quote: it carries no PCK certificate (certification data of type %u) and the "
-                         "collateral has none (pck_certificate_chain): configure a provider library where it "
-                         "was made",
-                         quote->certification_type);
-    }
-    return certificates_add(chain, quote->certification_data, "quote: certificate chain", err);
+    return found;
 }
 
-/* Steps 1 of the verification: the PCK certificate, up to the root, and its revocation. */
+/* Where the PCK certificate is: beside the quote for this very purpose, in the quote, or somewhere among the
+ * collateral. `chain` is for what is read from the quote. NULL with an error. */
+static X509 *locate_pck(const Quote *quote, const Collateral *collateral, Certificates *chain, Error *err) {
+    bool carried = quote->certification_type == QUOTE_CERTIFICATION_PCK ||
+                   quote->certification_type == QUOTE_CERTIFICATION_PCK_CHAIN;
+    X509 *pck = find_pck(quote, &collateral->pck_chain);
+    if (pck == NULL && carried) {
+        if (!certificates_add(chain, quote->certification_data, "quote: certificate chain", err)) {
+            return NULL;
+        }
+        pck = find_pck(quote, chain);
+    } else if (pck == NULL) {
+        pck = find_pck(quote, &collateral->certificates);
+    }
+    if (pck == NULL && carried) {
+        error_set(err, ERROR_VERIFY, "quote: no certificate in its chain is a PCK certificate");
+    } else if (pck == NULL) {
+        error_set(
+            err, ERROR_VERIFY,
+            "quote: it carries no PCK certificate (certification data of type %u) and the collateral has "
+            "none: configure a provider library where it was made, or put the certificate beside it",
+            quote->certification_type);
+    }
+    return pck;
+}
+
+/* The first steps: the PCK certificate, up to the root, and its revocation. */
 static bool verify_pck(X509 *pck, const Certificates *chain, const TrustedCollateral *trusted,
                        QuoteVerdict *verdict, Error *err) {
     if (!pck_read(pck, &verdict->pck, err)) {
@@ -172,10 +196,10 @@ bool quote_verify(const Quote *quote, const TrustedCollateral *trusted, int64_t 
                   QuoteVerdict *ret_verdict, Error *err) {
     CLEANUP(certificates_done) Certificates chain = {0};
     QuoteVerdict verdict = {.time = time, .is_debug = (quote->body->attributes.flags & SGX_FLAGS_DEBUG) != 0};
-    if (!read_chain(quote, trusted->collateral, &chain, err) ||
-        !verify_pck(chain.items[0], &chain, trusted, &verdict, err) ||
+    X509 *pck = locate_pck(quote, trusted->collateral, &chain, err);
+    if (pck == NULL || !verify_pck(pck, &chain, trusted, &verdict, err) ||
         !grade_platform(trusted, &verdict, err) ||
-        !quote_check_signatures_by(quote, X509_get0_pubkey(chain.items[0]), err) ||
+        !quote_check_signatures_by(quote, X509_get0_pubkey(pck), err) ||
         !grade_qe(quote, trusted, &verdict, err)) {
         return false;
     }

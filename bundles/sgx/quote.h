@@ -26,6 +26,7 @@ enum {
     QUOTE_SIZE_MIN = 1020,
     QUOTE_PLAIN_SIZE = 1456, /* with the encrypted PPID in place of a certificate chain */
     QUOTE_SIZE_MAX = 13346,  /* with the longest certificate chain the quote library accepts */
+    QUOTE_CERTIFICATION_PCK = 4,
     QUOTE_CERTIFICATION_PCK_CHAIN = 5
 };
 

@@ -352,9 +352,21 @@ class SimulatedQuotes(Files):
         self.assertGreater(size, 3000)
         path = self.write("type3", bytes(quote))
         self.assertEqual(self.verify(self.write("chain.json", json.dumps(single)), path)[1]["status"], "UpToDate")
+        answers = self.directory / "answers"
+        shutil.copytree(self.platform.directory / "collateral", answers)
+        for name in os.listdir(self.platform.directory / "pck"):
+            shutil.copy(self.platform.directory / "pck" / name, answers)
+        self.expect(answers, "UpToDate", 0, path)
         code, _, error = self.verify(self.base, path)
         self.assertEqual(code, 5)
         self.assertIn("certification data of type 3", error)
+
+    def test_the_order_of_a_chain_does_not_matter(self):
+        quote = self.quote.read_bytes()
+        chain = "".join(reversed(self.chain)).encode()
+        self.assertEqual(len(quote.rstrip(b"\0")) - quote.index(b"-----BEGIN"), len(chain))
+        changed = quote.replace(self.pck_chain().encode(), chain)
+        self.expect(self.base, "UpToDate", 0, self.write("reversed", changed))
 
     def test_an_expired_certificate_is_a_matter_of_time(self):
         later = stamp(datetime.datetime.utcnow() + datetime.timedelta(days=3000))
