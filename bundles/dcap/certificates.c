@@ -11,7 +11,6 @@
 #include "bundles/dcap/der.h"
 #include "bundles/dcap/pck.h"
 
-CLEANUP_DEFINE(X509, X509_free)
 CLEANUP_DEFINE(BIO, BIO_free_all)
 
 enum { COMMON_NAME_MAX = 128, PEM_SIZE_MAX = CERTIFICATES_MAX * CERTIFICATE_SIZE_MAX };
@@ -40,54 +39,85 @@ void certificates_done(Certificates *list) {
     list->count = 0;
 }
 
-/* Takes the certificate. */
-static bool add(Certificates *list, X509 *added, const char *name, Error *err) {
-    CLEANUP(X509_freep) X509 *certificate = added;
-    for (size_t at = 0; at < list->count; at++) {
-        if (X509_cmp(list->items[at], certificate) == 0) {
-            return true;
+static X509 *find_digest(const Certificates *list, const Digest *digest) {
+    for (size_t at = 0; list != NULL && at < list->count; at++) {
+        if (digest_equal(&list->digests[at], digest)) {
+            return list->items[at];
         }
+    }
+    return NULL;
+}
+
+static bool add_der(Certificates *list, Bytes der, const Certificates *known, const char *name, Error *err) {
+    Digest digest;
+    if (!digest_of(der.data, der.size, &digest)) {
+        return error_set(err, ERROR_MEMORY, "%s: out of memory", name);
+    }
+    if (find_digest(list, &digest) != NULL) {
+        return true;
     }
     if (list->count == CERTIFICATES_MAX) {
         return error_set(err, ERROR_LIMIT, "%s: more than %d certificates", name, CERTIFICATES_MAX);
     }
-    list->items[list->count++] = TAKE(certificate);
+    const unsigned char *at = der.data;
+    X509 *certificate = find_digest(known, &digest);
+    if (certificate != NULL) {
+        X509_up_ref(certificate);
+    } else {
+        certificate = d2i_X509(NULL, &at, (long)der.size);
+        ERR_clear_error();
+    }
+    if (certificate == NULL) {
+        return error_set(err, ERROR_INPUT, "%s: certificate %zu is not one in DER", name, list->count + 1);
+    }
+    list->digests[list->count] = digest;
+    list->items[list->count++] = certificate;
     return true;
 }
 
-static bool add_pem(Certificates *list, Bytes bytes, const char *name, Error *err) {
+/* Other things than certificates in the text are passed over. */
+static bool add_pem(Certificates *list, Bytes bytes, const Certificates *known, const char *name,
+                    Error *err) {
     CLEANUP(BIO_free_allp) BIO *bio = BIO_new_mem_buf(bytes.data, (int)bytes.size);
     size_t found = 0;
-    for (X509 *next = NULL; bio != NULL && (next = PEM_read_bio_X509(bio, NULL, NULL, NULL)) != NULL;
-         found++) {
-        if (!add(list, next, name, err)) {
-            return false;
+    bool good = bio != NULL;
+    while (good) {
+        char *label = NULL, *header = NULL;
+        unsigned char *der = NULL;
+        long size = 0;
+        if (PEM_read_bio(bio, &label, &header, &der, &size) != 1) {
+            break;
         }
+        if (strcmp(label, PEM_STRING_X509) == 0 || strcmp(label, PEM_STRING_X509_OLD) == 0) {
+            good = add_der(list, (Bytes){der, (size_t)size}, known, name, err);
+            found++;
+        }
+        OPENSSL_free(label);
+        OPENSSL_free(header);
+        OPENSSL_free(der);
     }
     bool ended = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
     ERR_clear_error();
+    if (!good) {
+        return false;
+    }
     return (found > 0 && ended) ||
            error_set(err, ERROR_INPUT, "%s: certificate %zu is not one in PEM", name, found + 1);
 }
 
-bool certificates_add(Certificates *list, Bytes bytes, const char *name, Error *err) {
+bool certificates_add(Certificates *list, Bytes bytes, const Certificates *known, const char *name,
+                      Error *err) {
     if (bytes.size > PEM_SIZE_MAX) {
         return error_set(err, ERROR_LIMIT, "%s: certificates of %zu bytes: at most %d are taken", name,
                          bytes.size, PEM_SIZE_MAX);
     }
+    if (bytes.size > 0 && bytes.data[0] == DER_SEQUENCE) {
+        return add_der(list, bytes, known, name, err);
+    }
     while (bytes.size > 0 && bytes.data[bytes.size - 1] == 0) {
         bytes.size--;
     }
-    if (bytes.size == 0 || bytes.data[0] != DER_SEQUENCE) {
-        return add_pem(list, bytes, name, err);
-    }
-    const unsigned char *at = bytes.data;
-    X509 *certificate = d2i_X509(NULL, &at, (long)bytes.size);
-    if (certificate == NULL) {
-        ERR_clear_error();
-        return error_set(err, ERROR_INPUT, "%s: not a certificate in DER", name);
-    }
-    return add(list, certificate, name, err);
+    return add_pem(list, bytes, known, name, err);
 }
 
 X509 *certificates_find(const Certificates *list, const X509_NAME *subject, size_t *index) {

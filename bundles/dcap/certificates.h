@@ -16,21 +16,24 @@
 #include <stdint.h>
 
 #include "bundles/base/bytes.h"
+#include "bundles/base/digest.h"
 #include "bundles/base/error.h"
 
 enum { CERTIFICATES_MAX = 32, CERTIFICATE_SIZE_MAX = 16 * 1024 };
 
 typedef struct Certificates {
     X509 *items[CERTIFICATES_MAX];
+    Digest digests[CERTIFICATES_MAX]; /* of their DER: decoding one costs far more than comparing these */
     size_t count;
 } Certificates;
 
 void certificates_done(Certificates *list);
 
 /* Every certificate of a PEM text (zeros behind it do not count), or the one in DER; at least one. What is
- * there already is not added again. ERROR_INPUT, ERROR_LIMIT. */
-bool certificates_add(Certificates *list, Bytes bytes, const char *name, Error *err)
-    __attribute__((warn_unused_result));
+ * there already is not added again, and what is in `known` (may be NULL) is not decoded again. ERROR_INPUT,
+ * ERROR_LIMIT. */
+bool certificates_add(Certificates *list, Bytes bytes, const Certificates *known, const char *name,
+                      Error *err) __attribute__((warn_unused_result));
 
 /* The first at or behind `*index` whose subject is that name; *index moves behind it. NULL if none. */
 X509 *certificates_find(const Certificates *list, const X509_NAME *subject, size_t *index);

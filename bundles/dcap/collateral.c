@@ -108,7 +108,7 @@ static bool add_encoded_chain(Collateral *collateral, Bytes line, const char *na
     if (!encoding_decode_percent(line, plus_is_blank, &pem)) {
         return error_set(err, ERROR_MEMORY, "%s: out of memory", name);
     }
-    return certificates_add(&collateral->certificates, buffer_bytes(&pem), name, err);
+    return certificates_add(&collateral->certificates, buffer_bytes(&pem), NULL, name, err);
 }
 
 /* Header lines of an answer: only issuer chains count. */
@@ -142,7 +142,7 @@ static bool add_answer(Collateral *collateral, Bytes bytes, const char *name, bo
 }
 
 static bool add_der(Collateral *collateral, Bytes bytes, const char *name, Error *err) {
-    return certificates_add(&collateral->certificates, bytes, name, NULL) ||
+    return certificates_add(&collateral->certificates, bytes, NULL, name, NULL) ||
            collateral_add_crl(collateral, bytes, name, NULL) ||
            error_set(err, ERROR_INPUT, "%s: neither a certificate nor a CRL in DER", name);
 }
@@ -162,7 +162,7 @@ bool collateral_add(Collateral *collateral, Bytes bytes, const char *name, bool 
         return collateral_add_json(collateral, text, name, ret_known, err);
     }
     if (has(text, CERTIFICATE_MARK)) {
-        return certificates_add(&collateral->certificates, text, name, err);
+        return certificates_add(&collateral->certificates, text, NULL, name, err);
     }
     if (has(text, CERTIFICATE_MARK_ENCODED) || has(text, CERTIFICATE_MARK_PLUS)) {
         return add_header_lines(collateral, text, name, err);

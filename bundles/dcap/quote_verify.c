@@ -101,7 +101,8 @@ static X509 *locate_pck(const Quote *quote, const Collateral *collateral, Certif
                    quote->certification_type == QUOTE_CERTIFICATION_PCK_CHAIN;
     X509 *pck = find_pck(quote, &collateral->pck_chain);
     if (pck == NULL && carried) {
-        if (!certificates_add(chain, quote->certification_data, "quote: certificate chain", err)) {
+        if (!certificates_add(chain, quote->certification_data, &collateral->certificates,
+                              "quote: certificate chain", err)) {
             return NULL;
         }
         pck = find_pck(quote, chain);

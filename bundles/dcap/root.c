@@ -14,7 +14,7 @@ X509 *root_intel(Error *err) {
 
 X509 *root_read(Bytes bytes, const char *name, Error *err) {
     CLEANUP(certificates_done) Certificates list = {0};
-    if (!certificates_add(&list, bytes, name, err)) {
+    if (!certificates_add(&list, bytes, NULL, name, err)) {
         return NULL;
     }
     X509 *root = list.items[0];

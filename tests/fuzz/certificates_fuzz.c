@@ -25,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (root == NULL) {
         root = root_intel(NULL);
     }
-    bool added = certificates_add(&list, (Bytes){data, size}, "input", &err);
+    bool added = certificates_add(&list, (Bytes){data, size}, NULL, "input", &err);
     assert(added == (err.kind == ERROR_NONE) && (!added || list.count > 0));
     for (size_t at = 0; at < list.count && at < 4; at++) {
         Pck pck;
