@@ -64,7 +64,7 @@ Deployment *deployment_new(const DeploymentSpec *spec, Error *err) {
         return NULL;
     }
     count_from_zero(deployment->totals);
-    requirements_host_read("", &deployment->host);
+    requirements_host_live(&deployment->host);
     deployment->host.simulated_allowed = spec->config->simulated_allowed;
     if (spec->config->epc_kib != 0) {
         deployment->host.epc_kib = spec->config->epc_kib;

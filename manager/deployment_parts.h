@@ -5,10 +5,10 @@
 #ifndef MANAGER_DEPLOYMENT_PARTS_H
 #define MANAGER_DEPLOYMENT_PARTS_H
 
+#include "manager/checks/requirements.h"
 #include "manager/deployment.h"
 #include "manager/generation.h"
 #include "manager/helper.h"
-#include "manager/requirements.h"
 #include "manager/rescue.h"
 #include "manager/swap.h"
 

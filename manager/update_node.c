@@ -3,7 +3,7 @@
 
 #include "bundles/base/json.h"
 #include "bundles/version.h"
-#include "manager/requirements.h"
+#include "manager/checks/requirements.h"
 #include "manager/update_parts.h"
 
 static const StoreEntry *entry_of(const StoreList *list, const char *digest) {
@@ -42,7 +42,7 @@ static bool read_facts(Updates *updates, UpdateNode *node, const StoreList *list
     const StoreEntry *serving = digest[0] != '\0' ? entry_of(list, digest) : NULL;
     RequirementsHost host;
     bool good = true;
-    requirements_host_read("", &host);
+    requirements_host_live(&host);
     host.simulated_allowed = updates->spec.config->simulated_allowed;
     note_rollback(updates, list, serving);
     node->staged = json_array();

@@ -4,10 +4,12 @@
 #include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -39,6 +41,33 @@ static int real_try(const Host *host, const char *path) {
     return fd >= 0 ? 0 : errno;
 }
 
+/* The nearest directory above that is there. */
+static int open_above(const Host *host, const char *path) {
+    char place[PATH_MAX];
+    if (!text_copy(place, sizeof place, path)) {
+        return -1;
+    }
+    for (;;) {
+        int fd = host_open_file(host, place[0] != '\0' ? place : "/", O_RDONLY | O_DIRECTORY);
+        char *slash = strrchr(place, '/');
+        if (fd >= 0 || slash == NULL) {
+            return fd;
+        }
+        *slash = '\0';
+    }
+}
+
+static bool real_room(const Host *host, const char *path, HostRoom *ret_room) {
+    struct statvfs facts;
+    AUTO_CLOSE int fd = open_above(host, path);
+    if (fd < 0 || fstatvfs(fd, &facts) != 0) {
+        return false;
+    }
+    *ret_room = (HostRoom){.bytes = (uint64_t)facts.f_bavail * facts.f_frsize,
+                           .inodes = facts.f_files != 0 ? facts.f_favail : UINT64_MAX};
+    return true;
+}
+
 static bool real_cpuid(const Host *host, uint32_t leaf, uint32_t subleaf, HostCpuid *ret) {
     unsigned most = __get_cpuid_max(0, NULL);
     if (!host->is_live || most < leaf) {
@@ -63,6 +92,7 @@ bool host_open(const char *root, Host *ret_host, Error *err) {
                        .cpuid = real_cpuid,
                        .stat = real_stat,
                        .try_open = real_try,
+                       .room = real_room,
                        .now = clock_wall_s()};
     if (is_live) {
         int count = getgroups(HOST_GROUPS_MAX, ret_host->groups);

@@ -5,7 +5,7 @@
  *
  * The root is "/" for the running system, or another one: a mounted image, a container's /proc/PID/root, a
  * tree that a test made. Every path is resolved inside it, absolute links included. What is not a file can be
- * replaced: a test gives its own CPUID and its own stat. Invariant: nothing here writes, and no read is
+ * replaced: a test gives its own CPUID, stat and so on. Invariant: nothing here writes, and no read is
  * larger than HOST_FILE_MAX.
  */
 #ifndef MANAGER_CHECKS_HOST_H
@@ -38,6 +38,11 @@ typedef struct Host Host;
 typedef bool (*HostCpuidFn)(const Host *host, uint32_t leaf, uint32_t subleaf, HostCpuid *ret_registers);
 /* 0 or an errno. */
 typedef int (*HostStatFn)(const Host *host, const char *path, bool follow, struct stat *ret_facts);
+typedef struct HostRoom {
+    uint64_t bytes, inodes; /* left for unprivileged users; inodes UINT64_MAX: as many as there is room for */
+} HostRoom;
+/* Of the file system at the path, or where the path would be made. */
+typedef bool (*HostRoomFn)(const Host *host, const char *path, HostRoom *ret_room);
 /* Opens a device node for reading and writing and closes it: 0 or an errno. */
 typedef int (*HostTryFn)(const Host *host, const char *path);
 
@@ -53,8 +58,9 @@ struct Host {
     HostCpuidFn cpuid;
     HostStatFn stat;
     HostTryFn try_open;
+    HostRoomFn room;
     int64_t now;   /* wall clock, seconds since 1970 */
-    void *context; /* of the three functions */
+    void *context; /* of these functions */
 };
 
 /* `root`: "/" or another directory, whose processor and environment are not known then. */

@@ -33,6 +33,23 @@ static const Prop good_node[] = {
              "\nprocessor\t: 1\nvendor_id\t: GenuineIntel\nmicrocode\t: 0xd0003b9\n" FLAGS "\n"},
     {.path = "proc/sys/kernel/osrelease", .kind = PROP_FILE, .text = "6.1.0-18-amd64\n"},
     {.path = "proc/sys/kernel/tainted", .kind = PROP_FILE, .text = "0\n"},
+    {.path = "proc/sys/vm/mmap_min_addr", .kind = PROP_FILE, .text = "65536\n"},
+    {.path = "proc/misc", .kind = PROP_FILE, .text = "125 sgx_enclave\n126 sgx_provision\n  1 psaux\n"},
+    {.path = "proc/self/mountinfo",
+     .kind = PROP_FILE,
+     .text = "22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw\n"
+             "23 22 0:5 / /dev rw,nosuid shared:2 - devtmpfs udev rw\n"},
+    {.path = "proc/self/cgroup", .kind = PROP_FILE, .text = "0::/system.slice/psw-manager.service\n"},
+    {.path = "etc/group", .kind = PROP_FILE, .text = "root:x:0:\nsgx:x:106:\nsgx_prv:x:107:aesmd\n"},
+    {.path = "etc/passwd", .kind = PROP_FILE, .text = "root:x:0:0:root:/root:/bin/sh\n"},
+    {.path = "dev/sgx_enclave", .kind = PROP_NODE, .text = "10:125", .mode = 0660, .gid = 106},
+    {.path = "dev/sgx_provision", .kind = PROP_NODE, .text = "10:126", .mode = 0660, .gid = 107},
+    {.path = "dev/sgx/enclave", .kind = PROP_LINK, .text = "../sgx_enclave"},
+    {.path = "dev/sgx/provision", .kind = PROP_LINK, .text = "../sgx_provision"},
+    {.path = "sys/devices/system/node/node0/cpulist", .kind = PROP_FILE, .text = "0-15\n"},
+    {.path = "sys/devices/system/node/node0/x86/sgx_total_bytes", .kind = PROP_FILE, .text = "67108864\n"},
+    {.path = "sys/devices/system/node/node1/cpulist", .kind = PROP_FILE, .text = "16-31\n"},
+    {.path = "sys/devices/system/node/node1/x86/sgx_total_bytes", .kind = PROP_FILE, .text = "67108864\n"},
     {.path = "sys/devices/system/cpu/cpu0/microcode/version", .kind = PROP_FILE, .text = "0xd0003b9\n"},
     {.path = "sys/devices/system/cpu/cpu1/microcode/version", .kind = PROP_FILE, .text = "0xd0003b9\n"},
 };
@@ -43,7 +60,8 @@ static const SceneLeaf good_leaves[] = {
     {7, 0, {.ebx = 1U << 2, .ecx = 1U << 30}},
     {0x12, 0, {.eax = 0x63, .edx = 0x381f}},
     {0x12, 1, {.eax = 0xb6}},
-    {0x12, 2, {.eax = 0x80000001 & 0xfffff000U, .ecx = 0x8000001}},
+    {0x12, 2, {.eax = 0x70200001, .ecx = 0x04000001}}, /* 64 MiB */
+    {0x12, 3, {.eax = 0x40000001, .ebx = 0x20, .ecx = 0x04000001}},
 };
 
 static const Prop *find_prop(const Scene *scene, const char *path) {
@@ -111,6 +129,13 @@ static int scene_try(const Host *host, const char *path) {
     return scene->open_error;
 }
 
+static bool scene_room(const Host *host, const char *path, HostRoom *ret_room) {
+    const Scene *scene = host->context;
+    (void)path;
+    *ret_room = scene->room;
+    return scene->room.bytes != UINT64_MAX;
+}
+
 static void put_socket(const Scene *scene, const char *path) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     AUTO_CLOSE int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -125,22 +150,25 @@ static void put_file(int root_fd, const char *path, const char *text) {
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
 }
 
-void scene_put(Scene *scene, const Prop *prop) {
-    Error err = ERROR_INIT;
+/* Without the syncs of file_make_path: nobody needs this tree after a crash. */
+static void make_parents(int root_fd, const char *path, bool itself) {
     char parent[PATH_MAX];
-    assert_true(scene->props_count < SCENE_PROPS_MAX);
-    assert_true(file_remove_tree(scene->place->fd, prop->path, &err));
-    scene->props[scene->props_count++] = *prop;
-    (void)snprintf(parent, sizeof parent, "%s/%s", scene->place->path, prop->path);
-    if (prop->kind != PROP_DIR) {
-        *strrchr(parent, '/') = '\0';
+    for (size_t i = 1; path[i] != '\0'; i++) {
+        if (path[i] == '/') {
+            (void)snprintf(parent, sizeof parent, "%.*s", (int)i, path);
+            (void)mkdirat(root_fd, parent, 0755);
+        }
     }
+    if (itself) {
+        assert_int_equal(mkdirat(root_fd, path, 0755), 0);
+    }
+}
+
+static void make_prop(const Scene *scene, const Prop *prop) {
     if (prop->kind == PROP_GONE) {
         return;
     }
-    if (!file_make_path(parent, 0755, &err)) {
-        fail_msg("%s", err.text);
-    }
+    make_parents(scene->place->fd, prop->path, prop->kind == PROP_DIR);
     switch (prop->kind) {
     case PROP_FILE:
     case PROP_NODE:
@@ -159,6 +187,36 @@ void scene_put(Scene *scene, const Prop *prop) {
     }
 }
 
+void scene_put(Scene *scene, const Prop *prop) {
+    Error err = ERROR_INIT;
+    assert_true(scene->props_count < SCENE_PROPS_MAX);
+    assert_true(file_remove_tree(scene->place->fd, prop->path, &err));
+    scene->props[scene->props_count++] = *prop;
+    make_prop(scene, prop);
+}
+
+/* Of the good node only what is not there: the case before took it away. */
+static void put_good(Scene *scene, const Prop *prop) {
+    assert_true(scene->props_count < SCENE_PROPS_MAX);
+    scene->props[scene->props_count++] = *prop;
+    if (faccessat(scene->place->fd, prop->path, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
+        make_prop(scene, prop);
+    }
+}
+
+static void clear_away(const Scene *scene) {
+    Error err = ERROR_INIT;
+    for (size_t i = scene->good_count; i < scene->props_count; i++) {
+        char parent[PATH_MAX];
+        assert_true(file_remove_tree(scene->place->fd, scene->props[i].path, &err));
+        assert_true(text_copy(parent, sizeof parent, scene->props[i].path));
+        for (char *slash = strrchr(parent, '/'); slash != NULL; slash = strrchr(parent, '/')) {
+            *slash = '\0';
+            (void)unlinkat(scene->place->fd, parent, AT_REMOVEDIR); /* only what is empty */
+        }
+    }
+}
+
 static void scene_begin(Scene *scene, Place *place, const Prop *base) {
     static const CheckSettings settings = {.socket_path = "/var/run/aesmd/aesm.socket",
                                            .store = "/var/lib/psw-manager/store",
@@ -168,14 +226,14 @@ static void scene_begin(Scene *scene, Place *place, const Prop *base) {
                                            .trial_latency_max_ms = 5000,
                                            .ducks_count = 2};
     Error err = ERROR_INIT;
-    place_reset(place);
     *scene = (Scene){.place = place, .settings = settings};
     for (size_t i = 0; i < sizeof good_node / sizeof good_node[0]; i++) {
-        scene_put(scene, &good_node[i]);
+        put_good(scene, &good_node[i]);
     }
     for (; base != NULL && base->kind != PROP_NONE; base++) {
-        scene_put(scene, base);
+        put_good(scene, base);
     }
+    scene->good_count = scene->props_count;
     memcpy(scene->leaves, good_leaves, sizeof good_leaves);
     scene->leaves_count = sizeof good_leaves / sizeof good_leaves[0];
     if (!host_open(place->path, &scene->host, &err)) {
@@ -187,6 +245,8 @@ static void scene_begin(Scene *scene, Place *place, const Prop *base) {
     scene->host.cpuid = scene_cpuid;
     scene->host.stat = scene_stat;
     scene->host.try_open = scene_try;
+    scene->host.room = scene_room;
+    scene->room = (HostRoom){.bytes = UINT64_C(1) << 40, .inodes = 1 << 20};
     scene->host.now = INT64_C(1800000000);
     scene->host.context = scene;
     scene->subject = (CheckSubject){.host = &scene->host, .settings = &scene->settings};
@@ -215,6 +275,7 @@ static void run_case(Place *place, const Prop *base, const SceneCase *wanted, vo
     }
     report_run_one(&scene->subject, check, &result);
     host_close(&scene->host);
+    clear_away(scene);
     if (result.status != wanted->status || strstr(result.text, wanted->words) == NULL) {
         fail_msg("%s: '%s: %s' where '%s: ...%s...' was wanted", wanted->id, check_status_name(result.status),
                  result.text, check_status_name(wanted->status), wanted->words);

@@ -56,8 +56,10 @@ struct Scene {
     Manifest bundle, serving;
     Prop props[SCENE_PROPS_MAX];
     size_t props_count;
+    size_t good_count; /* the first of them are the good node's */
     SceneLeaf leaves[SCENE_LEAVES_MAX];
     size_t leaves_count;
+    HostRoom room;  /* of every file system */
     int open_error; /* what opening a device node gives */
     char *environment[8];
     char bundle_path[128];
