@@ -8,6 +8,7 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
 #include "bundles/sgx/enclave.h"
+#include "bundles/tool/confine.h"
 #include "bundles/tool/source.h"
 #include "bundles/tool/tool.h"
 #include "bundles/tool/trust.h"
@@ -76,7 +77,8 @@ static bool compare(char **paths, bool json, Error *err) {
     CLEANUP(signers_freep) SignerPolicy *policy = trust_load(&none, err);
     CLEANUP(side_done) Side from = {.source = SOURCE_INIT, .policy = policy};
     CLEANUP(side_done) Side to = {.source = SOURCE_INIT, .policy = policy};
-    if (policy == NULL || !side_read(&from, paths[0], err) || !side_read(&to, paths[1], err)) {
+    if (policy == NULL || !confine_reading(err) || !side_read(&from, paths[0], err) ||
+        !side_read(&to, paths[1], err)) {
         return false;
     }
     CLEANUP(json_freep) json_t *diff = diff_json(&from.diff, &to.diff);

@@ -4,12 +4,14 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "bundles/base/clock.h"
 #include "bundles/base/file.h"
 #include "bundles/base/json.h"
 #include "bundles/bundle.h"
+#include "bundles/tool/confine.h"
 #include "bundles/tool/draft.h"
 #include "bundles/tool/output.h"
 #include "bundles/tool/tool.h"
@@ -46,23 +48,6 @@ typedef struct Order { /* the command line */
     const char *output;
     bool json;
 } Order;
-
-static bool add_package(Import *import, const char *path, Error *err) {
-    AUTO_CLOSE int fd = file_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
-    return fd >= 0 && import_add(import, fd, path, err);
-}
-
-static bool write_bundle(Import *import, const Draft *draft, const Order *order, Manifest **ret_manifest,
-                         Error *err) {
-    CLEANUP(manifest_freep) Manifest *manifest = import_finish(import, err);
-    CLEANUP(output_closep) Output *output = manifest == NULL ? NULL : output_open(order->output, err);
-    if (output == NULL || !bundle_make(draft->dir_fd, manifest, output_fd(output), order->output, err) ||
-        !output_commit(output, err)) {
-        return false;
-    }
-    *ret_manifest = TAKE(manifest);
-    return true;
-}
 
 static void print_text(const Import *import, const Manifest *manifest, const Order *order) {
     char hex[DIGEST_HEX_SIZE];
@@ -105,18 +90,36 @@ static bool print_json(const Import *import, const Manifest *manifest, Error *er
                         : error_set(err, ERROR_MEMORY, "out of memory, or a path is not UTF-8");
 }
 
-static bool import_all(const Order *order, char **paths, Error *err) {
-    CLEANUP(draft_close) Draft draft;
-    if (!draft_open(&draft, err)) {
+/* What the child gets: everything is open. */
+typedef struct Work {
+    const Order *order;
+    const Draft *draft;
+    char **paths;
+    const int *packages; /* a descriptor a path */
+    int output_fd;
+} Work;
+
+static bool write_bundle(Import *import, const Work *work, Manifest **ret_manifest, Error *err) {
+    CLEANUP(manifest_freep) Manifest *manifest = import_finish(import, err);
+    if (manifest == NULL ||
+        !bundle_make(work->draft->dir_fd, manifest, work->output_fd, work->order->output, err)) {
         return false;
     }
-    CLEANUP(import_freep) Import *import = import_new(&order->options, draft.dir_fd, err);
+    *ret_manifest = TAKE(manifest);
+    return true;
+}
+
+static bool import_work(void *context, char said[CONFINE_SAID_SIZE], Error *err) {
+    (void)said;
+    const Work *work = context;
+    const Order *order = work->order;
+    CLEANUP(import_freep) Import *import = import_new(&order->options, work->draft->dir_fd, err);
     CLEANUP(manifest_freep) Manifest *manifest = NULL;
     bool good = import != NULL;
-    for (; good && *paths != NULL; paths++) {
-        good = add_package(import, *paths, err);
+    for (size_t i = 0; good && work->paths[i] != NULL; i++) {
+        good = import_add(import, work->packages[i], work->paths[i], err);
     }
-    good = good && write_bundle(import, &draft, order, &manifest, err);
+    good = good && write_bundle(import, work, &manifest, err);
     if (good && order->json) {
         return print_json(import, manifest, err);
     }
@@ -126,7 +129,37 @@ static bool import_all(const Order *order, char **paths, Error *err) {
     return good;
 }
 
-static int run(Order *order, char **paths) {
+static bool open_packages(char **paths, int *packages, Error *err) {
+    for (size_t i = 0; paths[i] != NULL; i++) {
+        packages[i] = file_open(AT_FDCWD, paths[i], O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
+        if (packages[i] < 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The descriptors last as long as the process. */
+static bool import_all(const Order *order, char **paths, size_t count, Error *err) {
+    AUTO_FREE int *packages = calloc(count, sizeof *packages);
+    if (packages == NULL) {
+        return error_set(err, ERROR_MEMORY, "out of memory");
+    }
+    CLEANUP(draft_close) Draft draft;
+    if (!draft_open(&draft, err) || !open_packages(paths, packages, err)) {
+        return false;
+    }
+    CLEANUP(output_closep) Output *output = output_open(order->output, err);
+    char said[CONFINE_SAID_SIZE];
+    Work work = {.order = order, .draft = &draft, .paths = paths, .packages = packages};
+    if (output == NULL) {
+        return false;
+    }
+    work.output_fd = output_fd(output);
+    return confine_work(draft.dir_fd, import_work, &work, said, err) && output_commit(output, err);
+}
+
+static int run(Order *order, char **paths, size_t count) {
     Error err = ERROR_INIT;
     CLEANUP(signers_freep) SignerPolicy *signers = trust_load(&order->trust, &err);
     CLEANUP(releases_freep)
@@ -140,7 +173,7 @@ static int run(Order *order, char **paths) {
     order->options.releases = releases;
     order->options.own_releases = order->releases != NULL;
     order->options.now = clock_wall_s();
-    return import_all(order, paths, &err) ? tool_finish() : tool_fail(&err);
+    return import_all(order, paths, count, &err) ? tool_finish() : tool_fail(&err);
 }
 
 enum { OPTION_NAME = 256, OPTION_VERSION, OPTION_VENDOR, OPTION_TRUST, OPTION_RELEASES, OPTION_JSON };
@@ -198,5 +231,5 @@ int tool_import(int argc, char **argv) {
     if (optind == argc || order.output == NULL) {
         return tool_misuse(argv[0], order.output == NULL ? "where to? give -o FILE" : "which packages?");
     }
-    return run(&order, argv + optind);
+    return run(&order, argv + optind, (size_t)(argc - optind));
 }

@@ -6,6 +6,7 @@
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
+#include "bundles/tool/confine.h"
 #include "bundles/tool/description.h"
 #include "bundles/tool/survey.h"
 #include "bundles/tool/tool.h"
@@ -132,7 +133,7 @@ static bool print_list(const json_t *list, Error *err) {
 static int run(Inspection *inspection, char **paths, const Trust *trust) {
     Error err = ERROR_INIT;
     CLEANUP(signers_freep) SignerPolicy *policy = trust_load(trust, &err);
-    if (policy == NULL) {
+    if (policy == NULL || !confine_reading(&err)) {
         return tool_fail(&err);
     }
     inspection->options.policy = policy;

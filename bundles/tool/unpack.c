@@ -9,6 +9,7 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/file.h"
 #include "bundles/base/text.h"
+#include "bundles/tool/confine.h"
 #include "bundles/tool/source.h"
 #include "bundles/tool/tool.h"
 
@@ -30,14 +31,32 @@ static char *without_slashes(const char *path) {
     return strndup(path, length);
 }
 
-static bool unpack_into(Bundle *bundle, const char *directory, Error *err) {
+typedef struct Work {
+    Source *source;
+    int into_fd;
+} Work;
+
+static bool unpack_into(void *context, char said[CONFINE_SAID_SIZE], Error *err) {
+    const Work *work = context;
+    const BundleReading reading = {.into_fd = work->into_fd};
+    if (!source_read(work->source, err) || !bundle_read(work->source->bundle, &reading, err)) {
+        return false;
+    }
+    const Manifest *manifest = bundle_manifest(work->source->bundle);
+    (void)snprintf(said, CONFINE_SAID_SIZE, "%s %s, %zu files", manifest->name, manifest->version,
+                   manifest->files_count);
+    return true;
+}
+
+static bool unpack_confined(Source *source, const char *directory, char ret_said[CONFINE_SAID_SIZE],
+                            Error *err) {
     AUTO_CLOSE int fd = file_open_directory(AT_FDCWD, directory, err);
-    BundleReading reading = {.into_fd = fd};
-    return fd >= 0 && bundle_read(bundle, &reading, err);
+    Work work = {.source = source, .into_fd = fd};
+    return fd >= 0 && confine_work(fd, unpack_into, &work, ret_said, err);
 }
 
 /* Beside its place first: what is under the final name is complete. */
-static bool unpack(Bundle *bundle, const char *directory, Error *err) {
+static bool unpack(Source *source, const char *directory, char ret_said[CONFINE_SAID_SIZE], Error *err) {
     AUTO_FREE char *final = without_slashes(directory);
     AUTO_FREE char *temporary = final == NULL ? NULL : text_format("%s.tmp-XXXXXX", final);
     if (temporary == NULL) {
@@ -46,7 +65,7 @@ static bool unpack(Bundle *bundle, const char *directory, Error *err) {
     if (mkdtemp(temporary) == NULL) {
         return error_set_errno(err, errno, "cannot make a directory beside %s", directory);
     }
-    bool good = unpack_into(bundle, temporary, err);
+    bool good = unpack_confined(source, temporary, ret_said, err);
     if (good && (chmod(temporary, 0755) != 0 || rename(temporary, final) != 0)) {
         good = error_set_errno(err, errno, "cannot put the bundle at %s", directory);
     }
@@ -76,12 +95,11 @@ int tool_unpack(int argc, char **argv) {
         return tool_misuse(argv[0], directory == NULL ? "where to? give -C DIR" : "give one file");
     }
     Error err = ERROR_INIT;
+    char said[CONFINE_SAID_SIZE];
     CLEANUP(source_done) Source source = SOURCE_INIT;
-    if (!source_open(&source, argv[optind], &err) || !unpack(source.bundle, directory, &err)) {
+    if (!source_open_file(&source, argv[optind], &err) || !unpack(&source, directory, said, &err)) {
         return tool_fail(&err);
     }
-    const Manifest *manifest = bundle_manifest(source.bundle);
-    (void)printf("%s: %s %s, %zu files\n", directory, manifest->name, manifest->version,
-                 manifest->files_count);
+    (void)printf("%s: %s\n", directory, said);
     return tool_finish();
 }

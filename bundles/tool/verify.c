@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "bundles/base/cleanup.h"
+#include "bundles/tool/confine.h"
 #include "bundles/tool/description.h"
 #include "bundles/tool/source.h"
 #include "bundles/tool/tool.h"
@@ -54,7 +55,8 @@ int tool_verify(int argc, char **argv) {
     Error err = ERROR_INIT;
     CLEANUP(source_done) Source source = SOURCE_INIT;
     BundleReading reading = {.into_fd = -1};
-    if (!source_open(&source, argv[optind], &err) || !bundle_read(source.bundle, &reading, &err)) {
+    if (!confine_reading(&err) || !source_open(&source, argv[optind], &err) ||
+        !bundle_read(source.bundle, &reading, &err)) {
         return tool_fail(&err);
     }
     const Manifest *manifest = bundle_manifest(source.bundle);

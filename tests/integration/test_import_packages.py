@@ -7,9 +7,10 @@ import pathlib
 import shutil
 import tempfile
 import unittest
+import zlib
 
 from tests.support import packages
-from tests.support.node import Node, Platform, run
+from tests.support.node import Node, Platform, program, run
 
 LIB = "usr/lib/x86_64-linux-gnu/"
 USAGE, INPUT, VERIFY, LIMIT, NOT_FOUND, CONFLICT = 2, 4, 5, 6, 7, 8
@@ -240,6 +241,20 @@ class Import(unittest.TestCase):
         bomb = self.place / "bomb.tar.gz"
         bomb.write_bytes(packages.compress(packages.tar({"zeros": bytes(100 << 20)}), "xz"))
         self.refused(LIMIT, "times its size", [bomb])
+
+    def test_a_package_that_wants_gigabytes_is_refused(self):
+        stream = bytearray(packages.compress(packages.tar({"small": b"x"}), "xz"))
+        size = (stream[12] + 1) * 4  # of the block's header (the .xz file format, 3.1)
+        block = stream[12:12 + size]
+        self.assertEqual(block[2:4], b"\x21\x01")  # LZMA2 and the size of its properties
+        block[4] = 39  # a dictionary of 3 GiB
+        block[-4:] = zlib.crc32(block[:-4]).to_bytes(4, "little")
+        stream[12:12 + size] = block
+        greedy = self.place / "greedy.tar.xz"
+        greedy.write_bytes(stream)
+        if b"libasan" in pathlib.Path(program("psw-bundle")).read_bytes():
+            self.skipTest("builds with a sanitizer have no limit of memory")
+        self.refused(INPUT, "greedy.tar.xz: ", [greedy])
 
     def test_control_characters_in_names_reach_no_terminal(self):
         deb = packages.deb(self.place / "x.deb", "x", "1", {}, control="Package: x\x1b[31m\nVersion: 1\n")
