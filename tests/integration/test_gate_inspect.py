@@ -94,7 +94,9 @@ class Inspect(unittest.TestCase):
 
     def test_a_damaged_bundle_is_an_error_and_the_other_files_are_told_of(self):
         damaged = self.directory / "damaged.pswb"
-        damaged.write_bytes(self.bundle.read_bytes()[:-1] + b"x")
+        content = bytearray(self.bundle.read_bytes())
+        content[-1] ^= 1
+        damaged.write_bytes(content)
         status, found, error = self.inspect(damaged, self.qe3)
         self.assertEqual(len(found), 1)
         self.assertNotEqual(status, 0)
