@@ -13,14 +13,36 @@
 typedef struct Keys {
     char *threads, *engine_calls, *connections, *connections_per_uid, *queue, *request_size;
     char *idle_timeout, *queue_timeout, *drain_timeout, *provider, *log_level, *socket_mode, *socket_group;
+    char *network, *sandbox;
+    char **allow_uids, **allow_cgroups;
+    unsigned allow_uids_count, allow_cgroups_count;
 } Keys;
 
 #define KEY(key) CYAML_FIELD_STRING_PTR(#key, CYAML_FLAG_OPTIONAL, Keys, key, 0, 64)
+#define LIST_KEY(key)                                                                                        \
+    CYAML_FIELD_SEQUENCE(#key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, Keys, key, &entry_schema, 1,        \
+                         ACCESS_ENTRIES_MAX)
 
-static const cyaml_schema_field_t fields[] = {
-    KEY(threads),      KEY(engine_calls), KEY(connections),   KEY(connections_per_uid), KEY(queue),
-    KEY(request_size), KEY(idle_timeout), KEY(queue_timeout), KEY(drain_timeout),       KEY(log_level),
-    KEY(socket_mode),  KEY(socket_group), KEY(provider),      CYAML_FIELD_END};
+static const cyaml_schema_value_t entry_schema = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, ACCESS_CGROUP_MAX)};
+static const cyaml_schema_field_t fields[] = {KEY(threads),
+                                              KEY(engine_calls),
+                                              KEY(connections),
+                                              KEY(connections_per_uid),
+                                              KEY(queue),
+                                              KEY(request_size),
+                                              KEY(idle_timeout),
+                                              KEY(queue_timeout),
+                                              KEY(drain_timeout),
+                                              KEY(log_level),
+                                              KEY(socket_mode),
+                                              KEY(socket_group),
+                                              KEY(provider),
+                                              KEY(network),
+                                              KEY(sandbox),
+                                              LIST_KEY(allow_uids),
+                                              LIST_KEY(allow_cgroups),
+                                              CYAML_FIELD_END};
 static const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, Keys, fields)};
 
 enum { THREADS_MIN = 3, THREADS_BEYOND_CORES = 2 };
@@ -37,6 +59,7 @@ void config_set_defaults(Config *config) {
                        .idle_timeout_ms = 60 * 1000,
                        .queue_timeout_ms = 10 * 1000,
                        .drain_timeout_ms = 15 * 1000,
+                       .sandbox = true,
                        .log_level = LOG_LEVEL_INFO,
                        .socket_mode = 0777};
 }
@@ -88,6 +111,35 @@ static bool read_provider(const Reading *reading, const char *text, bool *host_p
            refuse(reading, "provider", text, "bundle or host");
 }
 
+static bool read_network(const Reading *reading, const char *text, ConfigNetwork *network) {
+    if (text != NULL) {
+        *network = strcmp(text, "allow") == 0 ? CONFIG_NETWORK_ALLOW : CONFIG_NETWORK_REFUSE;
+    }
+    return text == NULL || *network == CONFIG_NETWORK_ALLOW || strcmp(text, "refuse") == 0 ||
+           refuse(reading, "network", text, "allow or refuse");
+}
+
+static bool read_sandbox(const Reading *reading, const char *text, bool *sandbox) {
+    *sandbox = text == NULL || strcmp(text, "on") == 0;
+    return *sandbox || strcmp(text, "off") == 0 || refuse(reading, "sandbox", text, "on or off");
+}
+
+static bool read_access(const Keys *keys, const Reading *reading, Access *access) {
+    for (unsigned i = 0; i < keys->allow_uids_count; i++) {
+        if (!access_add_uids(access, keys->allow_uids[i])) {
+            return refuse(reading, "allow_uids", keys->allow_uids[i],
+                          "a uid, or a range of them as 1000-1999");
+        }
+    }
+    for (unsigned i = 0; i < keys->allow_cgroups_count; i++) {
+        if (!access_add_cgroup(access, keys->allow_cgroups[i])) {
+            return refuse(reading, "allow_cgroups", keys->allow_cgroups[i],
+                          "the path of a control group, as /kubepods.slice");
+        }
+    }
+    return true;
+}
+
 static bool read_keys(const Keys *keys, const Reading *reading, Config *config) {
     return read_number(reading, "threads", keys->threads, THREADS_MIN, CONFIG_THREADS_MAX,
                        &config->threads) &&
@@ -102,6 +154,9 @@ static bool read_keys(const Keys *keys, const Reading *reading, Config *config) 
            read_duration(reading, "queue_timeout", keys->queue_timeout, &config->queue_timeout_ms) &&
            read_duration(reading, "drain_timeout", keys->drain_timeout, &config->drain_timeout_ms) &&
            read_provider(reading, keys->provider, &config->host_provider) &&
+           read_network(reading, keys->network, &config->network) &&
+           read_sandbox(reading, keys->sandbox, &config->sandbox) &&
+           read_access(keys, reading, &config->access) &&
            (keys->log_level == NULL || log_level_parse(keys->log_level, &config->log_level) ||
             refuse(reading, "log_level", keys->log_level, "error, warning, info or debug")) &&
            (keys->socket_mode == NULL || text_parse_mode(keys->socket_mode, &config->socket_mode) ||

@@ -9,8 +9,15 @@
 
 #include "bundles/base/error.h"
 #include "bundles/base/log.h"
+#include "quoted/access.h"
 
 enum { CONFIG_THREADS_MAX = 64, CONFIG_REQUEST_SIZE_MAX = 128 * 1024 };
+
+typedef enum ConfigNetwork {
+    CONFIG_NETWORK_BY_BUNDLE, /* as quoted/confine.h says */
+    CONFIG_NETWORK_ALLOW,
+    CONFIG_NETWORK_REFUSE
+} ConfigNetwork;
 
 typedef struct Config {
     uint32_t threads;             /* equal threads that take in and answer; resolved, at least 3 */
@@ -23,6 +30,9 @@ typedef struct Config {
     uint64_t drain_timeout_ms;    /* for clients and engine to finish at the end */
     uint64_t queue_timeout_ms;    /* after which a waiting request is answered busy */
     bool host_provider;           /* certificates by the host's provider library, not the bundle's */
+    ConfigNetwork network;        /* of the bundle's libraries */
+    bool sandbox;
+    Access access;
     LogLevel log_level;
     unsigned socket_mode;  /* of a socket that quoted makes itself */
     char socket_group[64]; /* "": as it comes */

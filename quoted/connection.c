@@ -28,8 +28,9 @@ typedef enum Look { LOOK_WAIT, LOOK_ENDED, LOOK_TOO_LONG, LOOK_WHOLE } Look;
 
 typedef enum Admission {
     ADMISSION_FULL,
-    ADMISSION_BUSY, /* over a limit: to be answered busy */
-    ADMISSION_NONE  /* far over it: only if it can be answered at once */
+    ADMISSION_BUSY,   /* over a limit: to be answered busy */
+    ADMISSION_NONE,   /* far over it: only if it can be answered at once */
+    ADMISSION_REFUSED /* not in the lists of who may ask: to be told so */
 } Admission;
 
 /* A connection as it was counted. */
@@ -81,6 +82,7 @@ static bool keep(Pool *pool, const Entry *entry, uint32_t wanted, const Buffer *
     }
     *connection = (Connection){.link = {.client = entry->client,
                                         .over_limit = entry->admission != ADMISSION_FULL,
+                                        .refused = entry->admission == ADMISSION_REFUSED,
                                         .writing = rest->size > 0},
                                .fd = entry->fd,
                                .wanted = wanted,
@@ -105,7 +107,9 @@ static bool keep(Pool *pool, const Entry *entry, uint32_t wanted, const Buffer *
 static Entry release(Pool *pool, Connection *connection) {
     const Entry entry = {.fd = connection->fd,
                          .client = connection->link.client,
-                         .admission = connection->link.over_limit ? ADMISSION_BUSY : ADMISSION_FULL,
+                         .admission = connection->link.refused      ? ADMISSION_REFUSED
+                                      : connection->link.over_limit ? ADMISSION_BUSY
+                                                                    : ADMISSION_FULL,
                          .since_ns = clock_monotonic_ns()};
     (void)pthread_mutex_lock(&pool->lock);
     (void)epoll_ctl(pool_attendant(pool)->epoll_fd, EPOLL_CTL_DEL, connection->fd, NULL);
@@ -159,6 +163,12 @@ static void answer_busy(Worker *worker, const Entry *entry, const AesmRequest *r
                       (Answered){request->number, AESM_BUSY, entry->since_ns});
 }
 
+static void answer_refused(Worker *worker, const Entry *entry, const AesmRequest *request) {
+    answer_error(request, AESM_SERVICE_UNAVAILABLE, &worker->response);
+    connection_answer(worker, entry->fd, entry->client,
+                      (Answered){request->number, AESM_SERVICE_UNAVAILABLE, entry->since_ns});
+}
+
 /* A quote goes into the queue; its thread need not be this one. */
 static void enqueue(Worker *worker, const Entry *entry, const AesmRequest *request) {
     Pool *pool = worker->pool;
@@ -193,6 +203,10 @@ static void handle(Worker *worker, const Entry *entry, size_t size) {
     if (!aesm_request_read(body, size, &request)) {
         counters_add(&worker->pool->spec.counters->unreadable, 1);
         end_read(worker, entry->fd, entry->client);
+        return;
+    }
+    if (entry->admission == ADMISSION_REFUSED) {
+        answer_refused(worker, entry, &request);
         return;
     }
     if (entry->admission != ADMISSION_FULL) {
@@ -298,11 +312,15 @@ static Entry enter(Pool *pool, int fd) {
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t size = sizeof peer;
     (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
+    const bool allowed = access_allows(&pool->spec.config->access, fd, &peer);
     (void)pthread_mutex_lock(&pool->lock);
     entry.client = queue_enter(pool->queue, peer.uid);
     if (entry.client != NULL) {
         pool->connections++;
         entry.admission = admit(pool, entry.client);
+        if (!allowed && entry.admission != ADMISSION_NONE) {
+            entry.admission = ADMISSION_REFUSED;
+        }
     }
     (void)pthread_mutex_unlock(&pool->lock);
     return entry;

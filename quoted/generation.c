@@ -12,7 +12,6 @@
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
-#include "bundles/base/file.h"
 #include "bundles/base/json.h"
 #include "bundles/base/log.h"
 #include "bundles/sgx/quote.h"
@@ -308,10 +307,6 @@ static bool lead(Generation *generation, int signal_fd, Error *err) {
 }
 
 static bool prepare(Generation *generation, Error *err) {
-    AUTO_CLOSE int directory = file_open_directory(AT_FDCWD, generation->spec.bundle, err);
-    if (directory < 0 || (generation->manifest = manifest_load(directory, err)) == NULL) {
-        return error_wrap(err, "bundle directory '%s'", generation->spec.bundle);
-    }
     generation->ducks = ducks_new();
     generation->sightings = sightings_new();
     generation->drained_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -351,6 +346,7 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
     generation->spec = *spec;
+    generation->manifest = spec->manifest;
     generation->started_at = clock_wall_s();
     generation->drained_fd = generation->warm_fd = generation->retire_fd = -1;
     (void)pthread_mutex_init(&generation->lock, NULL);
@@ -363,7 +359,6 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     cleanup_close(&generation->drained_fd);
     cleanup_close(&generation->warm_fd);
     cleanup_close(&generation->retire_fd);
-    manifest_free(generation->manifest);
     free(generation->engine); /* what it loaded stays loaded until the process ends */
     return good;
 }

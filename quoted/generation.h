@@ -11,11 +11,13 @@
 #define QUOTED_GENERATION_H
 
 #include "bundles/base/error.h"
+#include "bundles/manifest.h"
 #include "quoted/config.h"
 #include "quoted/handover.h"
 
 typedef struct GenerationSpec {
     const char *bundle;       /* directory of the unpacked bundle */
+    const Manifest *manifest; /* of it */
     uint32_t number;          /* 0: runs alone */
     const char *control_path; /* NULL: runs alone */
     int listener_fd;          /* to serve on once ready; -1: it comes by CONTROL_ACCEPT */

@@ -17,8 +17,8 @@
 
 typedef struct Generation {
     GenerationSpec spec;
-    Manifest *manifest;
-    ControlServer *server; /* NULL: runs alone */
+    const Manifest *manifest; /* borrowed */
+    ControlServer *server;    /* NULL: runs alone */
     Ducks *ducks;
     Engine *engine;
     Counters counters;

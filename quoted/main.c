@@ -9,10 +9,14 @@
 #include <sys/signalfd.h>
 
 #include "bundles/base/cleanup.h"
+#include "bundles/base/file.h"
 #include "bundles/base/listener.h"
 #include "bundles/base/log.h"
 #include "bundles/base/text.h"
+#include "quoted/confine.h"
 #include "quoted/generation.h"
+
+CLEANUP_DEFINE(Manifest, manifest_free)
 
 typedef struct Options {
     const char *bundle, *socket, *control, *config;
@@ -139,28 +143,36 @@ static void raise_descriptor_limit(void) {
     }
 }
 
+/* Whatever is made or opened with the rights that this process was started with. */
+static bool prepare(const Options *options, const Config *config, GenerationSpec *spec,
+                    Manifest **ret_manifest, Error *err) {
+    raise_descriptor_limit();
+    if (options->socket != NULL && (spec->listener_fd = open_listener(options->socket, config, err)) < 0) {
+        return false;
+    }
+    AUTO_CLOSE int directory = file_open_directory(AT_FDCWD, options->bundle, err);
+    *ret_manifest = directory < 0 ? NULL : manifest_load(directory, err);
+    return *ret_manifest != NULL || error_wrap(err, "bundle directory '%s'", options->bundle);
+}
+
 static bool run(const Options *options, const Config *config, Error *err) {
     Handover handover = HANDOVER_INIT;
+    CLEANUP(manifest_freep) Manifest *manifest = NULL;
     GenerationSpec spec = {.bundle = options->bundle,
                            .number = options->generation,
                            .control_path = options->control,
                            .listener_fd = -1,
                            .config = config};
-    raise_descriptor_limit();
-    /* First of all: it has to happen while there is one thread. */
-    if (options->control != NULL) {
-        if (!handover_start(&handover, err)) {
-            return false;
-        }
-        spec.handover = &handover;
-    }
-    AUTO_CLOSE int signal_fd = open_signals(err);
-    if (signal_fd < 0 ||
-        (options->socket != NULL && (spec.listener_fd = open_listener(options->socket, config, err)) < 0)) {
-        handover_stop(&handover);
+    /* All three have to happen while there is one thread. */
+    if (!prepare(options, config, &spec, &manifest, err) ||
+        !confine_enter(config, manifest, options->control, err) ||
+        (options->control != NULL && !handover_start(&handover, err))) {
         return false;
     }
-    bool good = generation_run(&spec, signal_fd, err);
+    spec.manifest = manifest;
+    spec.handover = options->control != NULL ? &handover : NULL;
+    AUTO_CLOSE int signal_fd = open_signals(err);
+    bool good = signal_fd >= 0 && generation_run(&spec, signal_fd, err);
     handover_stop(&handover);
     return good;
 }

@@ -19,6 +19,7 @@ typedef struct WaitingLink {
     QueueClient *client;
     uint64_t since_ms;
     bool over_limit; /* to be answered busy */
+    bool refused;    /* to be answered that it may not ask */
     bool writing;    /* its answer is on the way; it is not silent */
     bool doomed;
     struct WaitingLink *next, *previous;               /* of all */

@@ -67,10 +67,18 @@ static bool change_identity(const Sandbox *profile, SandboxReport *report, Error
     return true;
 }
 
-static bool drop_capabilities(Error *err) {
+static bool drop_capabilities(uint64_t keep, Error *err) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {{0}, {0}};
-    return syscall(SYS_capset, &header, none) == 0 ||
+    struct __user_cap_data_struct sets[2] = {{0}, {0}};
+    if (syscall(SYS_capget, &header, sets) != 0) {
+        return error_set_errno(err, errno, "cannot look at capabilities");
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        sets[i].permitted &= (uint32_t)(keep >> (32 * i));
+        sets[i].effective &= sets[i].permitted;
+        sets[i].inheritable = 0;
+    }
+    return syscall(SYS_capset, &header, sets) == 0 ||
            error_set_errno(err, errno, "cannot give up capabilities");
 }
 
@@ -114,7 +122,7 @@ static bool apply(const Sandbox *profile, SandboxReport *report, Error *err) {
         return false;
     }
     if (!set_limits(&profile->limits, err) || !change_identity(profile, report, err) ||
-        (!profile->keep_capabilities && !drop_capabilities(err))) {
+        !drop_capabilities(profile->capabilities, err)) {
         return false;
     }
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||

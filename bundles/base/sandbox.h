@@ -62,8 +62,8 @@ typedef struct SandboxLimits {
 typedef struct Sandbox {
     uid_t uid; /* become this user and group, without others, if root; 0: stay who it is */
     gid_t gid;
-    bool keep_capabilities;
-    SandboxLimits limits; /* core dumps are always off */
+    uint64_t capabilities; /* that stay, a bit by its number, of those that it has */
+    SandboxLimits limits;  /* core dumps are always off */
     const SandboxPlace *places;
     size_t places_count;
     bool read_anywhere;  /* files outside the places can be read and not written */

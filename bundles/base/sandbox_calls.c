@@ -262,7 +262,7 @@ static int add_own(scmp_filter_ctx filter) {
     return result;
 }
 
-/* clone3 hides its flags from a filter; told that there is none, the C library takes clone. */
+/* As for refuse_namespaces. */
 static int add_threads(scmp_filter_ctx filter) {
     int result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
     return result != 0 ? result
@@ -318,6 +318,15 @@ static int fill_strict(scmp_filter_ctx filter, unsigned calls) {
     return result;
 }
 
+/* A namespace of users would give it capabilities again. clone3 hides its flags from a filter; told that
+ * there is none, the C library takes clone. */
+static int refuse_namespaces(scmp_filter_ctx filter) {
+    int result = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
+    return result != 0 ? result
+                       : seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), CALL(clone), 1,
+                                          SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_NEWUSER, CLONE_NEWUSER));
+}
+
 /* Typing into the terminal that it was started from. */
 static int refuse_terminals(scmp_filter_ctx filter) {
     const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
@@ -339,6 +348,7 @@ static int fill(scmp_filter_ctx filter, unsigned calls) {
     }
     result = result != 0 ? result : refuse_sockets(filter, (calls & SANDBOX_CALLS_NETWORK) != 0);
     result = result != 0 ? result : refuse_terminals(filter);
+    result = result != 0 ? result : refuse_namespaces(filter);
     return result != 0 ? result : add_hostile(filter, SCMP_ACT_ERRNO(EPERM));
 }
 

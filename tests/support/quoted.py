@@ -86,7 +86,8 @@ class Quoted:
             arguments += ["--socket", str(self.socket)]
         if config is not None:
             path = stage.path("quoted.yaml")
-            path.write_text("".join(f"{key}: {json.dumps(str(value))}\n" for key, value in config.items()))
+            path.write_text("".join(f"{key}: {json.dumps(value if isinstance(value, list) else str(value))}\n"
+                                    for key, value in config.items()))
             arguments += ["--config", str(path)]
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log,

@@ -9,8 +9,10 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <seccomp.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -417,6 +419,32 @@ static int split(void *context) {
     return child < 0 ? errno : waitpid(child, NULL, 0) == child ? 0 : errno;
 }
 
+static void *set_flag(void *context) {
+    *(int *)context = 1;
+    return NULL;
+}
+
+static int use_thread(void *context) {
+    (void)context;
+    pthread_t thread;
+    int flag = 0;
+    int result = pthread_create(&thread, NULL, set_flag, &flag);
+    if (result != 0) {
+        return result;
+    }
+    (void)pthread_join(thread, NULL);
+    return flag == 1 ? 0 : DOES_NOT_FIT;
+}
+
+static int make_namespace(void *context) {
+    (void)context;
+    pid_t child = (pid_t)syscall(SYS_clone, SIGCHLD | CLONE_NEWUSER, 0, NULL, NULL, 0);
+    if (child == 0) {
+        _exit(0);
+    }
+    return child < 0 ? errno : 0;
+}
+
 static void hostile_calls_end_the_process(void **state) {
     (void)state;
     needs_seccomp();
@@ -436,7 +464,9 @@ static void among_any_calls_hostile_ones_are_refused(void **state) {
     assert_int_equal(errno_of(&profile, run_program, NULL), EPERM);
     assert_int_equal(errno_of(&profile, mount_something, NULL), EPERM);
     assert_int_equal(errno_of(&profile, load_bpf, NULL), EPERM);
+    assert_int_equal(errno_of(&profile, make_namespace, NULL), EPERM);
     assert_int_equal(errno_of(&profile, split, NULL), 0);
+    assert_int_equal(errno_of(&profile, use_thread, NULL), 0);
     if (!sandbox_is_relaxed()) {
         assert_int_equal(errno_of(&profile, trace_parent, NULL), EPERM);
     }
@@ -458,23 +488,6 @@ static void a_process_is_not_split(void **state) {
     const Sandbox threads = {.calls = SANDBOX_CALLS_BASE | SANDBOX_CALLS_THREADS};
     assert_int_equal(errno_of(&profile, split, NULL), EPERM);
     assert_int_equal(errno_of(&threads, split, NULL), EPERM);
-}
-
-static void *set_flag(void *context) {
-    *(int *)context = 1;
-    return NULL;
-}
-
-static int use_thread(void *context) {
-    (void)context;
-    pthread_t thread;
-    int flag = 0;
-    int result = pthread_create(&thread, NULL, set_flag, &flag);
-    if (result != 0) {
-        return result;
-    }
-    (void)pthread_join(thread, NULL);
-    return flag == 1 ? 0 : DOES_NOT_FIT;
 }
 
 static void threads_are_had_for_the_asking(void **state) {
@@ -583,7 +596,7 @@ static void root_without_capabilities_is_somebody_with_the_number_0(void **state
     assert_int_equal(chown(scene->outside, NOBODY, NOBODY), 0);
     Sandbox profile = {.read_anywhere = true};
     assert_int_equal(errno_of(&profile, read_file, scene->outside), EACCES);
-    profile.keep_capabilities = true;
+    profile.capabilities = UINT64_C(1) << CAP_DAC_OVERRIDE;
     assert_int_equal(errno_of(&profile, read_file, scene->outside), 0);
 }
 

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "quoted/confine.h"
+
+#include <linux/capability.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "bundles/base/cleanup.h"
+#include "bundles/base/sandbox.h"
+#include "bundles/base/text.h"
+#include "quoted/library.h"
+
+static const char *const devices[] = {"/dev/sgx_enclave", "/dev/sgx_provision", "/dev/sgx",
+                                      "/dev/isgx",        "/dev/null",          "/dev/zero"};
+
+typedef struct Places {
+    SandboxPlace list[16];
+    size_t count;
+} Places;
+
+static void add(Places *places, const char *path, SandboxAccess access) {
+    places->list[places->count++] = (SandboxPlace){.path = path, .access = access, .optional = true};
+}
+
+bool confine_allows_network(const Config *config, const Manifest *manifest) {
+    switch (config->network) {
+    case CONFIG_NETWORK_ALLOW:
+        return true;
+    case CONFIG_NETWORK_REFUSE:
+        return false;
+    case CONFIG_NETWORK_BY_BUNDLE:
+    default:
+        return !manifest->simulated && (config->host_provider || libraries_find_provider(manifest) != NULL);
+    }
+}
+
+/* Where Intel's certificate provider keeps what it fetched: in the first of these that is set. NULL: it keeps
+ * nothing, or memory is short. The caller frees. */
+static char *find_cache(void) {
+    static const char *const variables[] = {"AZDCAP_CACHE", "XDG_CACHE_HOME", "HOME", "TMPDIR"};
+    const char *directory = NULL;
+    for (size_t i = 0; i < sizeof variables / sizeof *variables && directory == NULL; i++) {
+        directory = secure_getenv(variables[i]);
+    }
+    if (directory == NULL || directory[0] != '/') {
+        return NULL;
+    }
+    char *path = text_format("%s/.dcap-qcnl", directory);
+    if (path != NULL) {
+        (void)mkdir(path, 0755); /* it could not make it itself */
+    }
+    return path;
+}
+
+/* Up to the last slash. The caller frees. */
+static char *directory_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? strdup(".") : strndup(path, slash == path ? 1 : (size_t)(slash - path));
+}
+
+/* A thread that began at the lowest priority has to come back to the ordinary one (quoted/generation.c),
+ * which takes a limit, or where that cannot be raised, a capability. The capabilities that stay. */
+static uint64_t keep_ordinary_priority(void) {
+    const struct rlimit ordinary = {.rlim_cur = 20,
+                                    .rlim_max = 20}; /* getrlimit(2): 20 less the nice value */
+    struct rlimit now;
+    bool enough = getrlimit(RLIMIT_NICE, &now) == 0 &&
+                  (now.rlim_cur >= ordinary.rlim_cur || setrlimit(RLIMIT_NICE, &ordinary) == 0);
+    return enough ? 0 : UINT64_C(1) << CAP_SYS_NICE;
+}
+
+static void tell(const SandboxReport *report, bool network) {
+    log_debug("confined", "landlock=%d seccomp=%s network=%s", report->landlock_abi,
+              report->seccomp ? "yes" : "no", network ? "allowed" : "refused");
+    if (report->missing[0] != '\0') {
+        log_warning("sandbox-incomplete", "missing=\"%s\"", report->missing);
+    }
+}
+
+bool confine_enter(const Config *config, const Manifest *manifest, const char *control_path, Error *err) {
+    Places places = {.count = 0};
+    SandboxReport report;
+    if (!config->sandbox) {
+        log_warning("sandbox-off", "advice=\"remove 'sandbox: off' from quoted.yaml\"");
+        return true;
+    }
+    const bool network = confine_allows_network(config, manifest);
+    AUTO_FREE char *directory = control_path != NULL ? directory_of(control_path) : NULL;
+    AUTO_FREE char *cache = network ? find_cache() : NULL;
+    if (control_path != NULL && directory == NULL) {
+        return error_set(err, ERROR_MEMORY, "out of memory");
+    }
+    for (size_t i = 0; i < sizeof devices / sizeof *devices; i++) {
+        add(&places, devices[i], SANDBOX_DEVICE);
+    }
+    if (directory != NULL) {
+        add(&places, directory, SANDBOX_SOCKETS);
+    }
+    if (cache != NULL) {
+        add(&places, cache, SANDBOX_WRITE);
+    }
+    const Sandbox profile = {.capabilities = keep_ordinary_priority(),
+                             .places = places.list,
+                             .places_count = places.count,
+                             .read_anywhere = true,
+                             .write_existing = manifest->simulated,
+                             .calls = SANDBOX_CALLS_ANY | (network ? SANDBOX_CALLS_NETWORK : 0)};
+    if (!sandbox_apply(&profile, &report, err)) {
+        return false;
+    }
+    tell(&report, network);
+    return true;
+}
