@@ -67,18 +67,20 @@ static bool change_identity(const Sandbox *profile, SandboxReport *report, Error
     return true;
 }
 
+/* Who has none asks for nothing: a service manager may have forbidden even that. */
 static bool drop_capabilities(uint64_t keep, Error *err) {
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct sets[2] = {{0}, {0}};
+    bool more = false;
     if (syscall(SYS_capget, &header, sets) != 0) {
         return error_set_errno(err, errno, "cannot look at capabilities");
     }
     for (unsigned i = 0; i < 2; i++) {
-        sets[i].permitted &= (uint32_t)(keep >> (32 * i));
-        sets[i].effective &= sets[i].permitted;
-        sets[i].inheritable = 0;
+        const uint32_t kept = sets[i].permitted & (uint32_t)(keep >> (32 * i));
+        more = more || kept != sets[i].permitted || sets[i].inheritable != 0;
+        sets[i] = (struct __user_cap_data_struct){.permitted = kept, .effective = sets[i].effective & kept};
     }
-    return syscall(SYS_capset, &header, sets) == 0 ||
+    return !more || syscall(SYS_capset, &header, sets) == 0 ||
            error_set_errno(err, errno, "cannot give up capabilities");
 }
 
