@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The main job as an ordinary user without capabilities, as the unit runs it: stage, swap, crash, roll back."""
+
+import os
+import pathlib
+import shutil
+import sys
+import unittest
+
+from tests.support import node as nodes
+
+USER = 61234  # nobody's
+
+
+class Unprivileged(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        if not os.access(nodes.program("psw-manager"), os.X_OK):
+            raise unittest.SkipTest("the programs lie where an ordinary user cannot reach them")
+
+    def test_the_main_job_needs_no_root(self):
+        self.assertNotEqual(os.getuid(), 0)
+        node = nodes.Node({"swap": {"soak": "1h"}})
+        self.addCleanup(node.stop)
+        first, second = node.platform.bundle("1.0", 8), node.platform.bundle("2.0", 9)
+        node.start()
+        for bundle in first, second:
+            node.ctl("stage", bundle)
+        node.ctl("swap", "1.0", "--soak", "0")
+        load = node.load("--flow", "full", "--target", "mixed:50", "--clients", "2", "--rate", "50", "--duration", "2m")
+        node.ctl("swap", "2.0", "--soak", "0")
+        node.ctl("rollback", "--soak", "0")
+        before = node.serving()
+        os.kill(before["pid"], 9)
+        nodes.wait_until(lambda: (node.serving() or before)["pid"] != before["pid"], "another generation")
+        report = load.stop()
+        self.assertEqual(report["failed"], 0, report)
+        for pid in node.manager.pid, node.serving()["pid"]:
+            facts = pathlib.Path("/proc", str(pid), "status").read_text(encoding="ascii")
+            self.assertRegex(facts, r"(?m)^CapEff:\t0+$")
+            self.assertRegex(facts, r"(?m)^CapBnd:\t0+$")
+
+
+def become_ordinary():
+    """Starts this file again as somebody without rights."""
+    arguments = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", "--bounding-set=-all",
+                 "--inh-caps=-all", "--no-new-privs", sys.executable, "-B", __file__]
+    os.environ["HOME"] = "/nonexistent"
+    os.execvp(arguments[0], arguments)
+
+
+if __name__ == "__main__":
+    if os.geteuid() == 0 and shutil.which("setpriv"):
+        become_ordinary()
+    unittest.main()
