@@ -8,17 +8,23 @@
 #include "manager/deployment_parts.h"
 #include "manager/ducks.h"
 
+/* One that crashed and is being started again is `away`: it is waited for where nobody else knows a report.
+ */
 static bool append_duck(json_t *list, const Generation *generation) {
-    return json_array_append_new(list, json_pack("{s:I, s:s}", "generation",
+    return json_array_append_new(list, json_pack("{s:I, s:s, s:b}", "generation",
                                                  (json_int_t)generation_number(generation), "control",
-                                                 generation_control(generation))) == 0;
+                                                 generation_control(generation), "away",
+                                                 !generation_is_warm(generation))) == 0;
 }
 
 static bool is_wanted(const Deployment *deployment, const Generation *target, const Generation *duck,
                       const json_t *list) {
-    if (duck == NULL || duck == target || !generation_is_alive(duck) || !generation_is_warm(duck) ||
+    if (duck == NULL || duck == target || !generation_is_alive(duck) ||
         strcmp(generation_qe(duck), generation_qe(target)) == 0) {
         return false;
+    }
+    if (!generation_is_warm(duck)) {
+        return generation_role(duck) == GENERATION_SPARE || generation_role(duck) == GENERATION_RESTART;
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         json_int_t number = json_integer_value(json_object_get(json_array_get(list, i), "generation"));
@@ -57,48 +63,23 @@ json_t *deployment_ducks_json(const Deployment *deployment, const Generation *ta
                      deployment->config->ducks_reinit && (journal->qe_retired || away));
 }
 
-void deployment_ducks_tell(Deployment *deployment) {
-    Generation *serving = deployment_serving(deployment);
+static void tell(Deployment *deployment, Generation *generation) {
     Error err = ERROR_INIT;
-    if (serving == NULL) {
-        return; /* who serves next is told when it begins */
-    }
-    CLEANUP(json_freep) json_t *arguments = deployment_ducks_json(deployment, serving);
+    CLEANUP(json_freep) json_t *arguments = deployment_ducks_json(deployment, generation);
     if (arguments == NULL ||
-        !generation_call(serving, CONTROL_DUCKS, arguments, -1, DEPLOYMENT_CALL_MS, NULL, NULL, &err)) {
-        log_warning("ducks-not-told", "generation=%u error=\"%s\"", generation_number(serving), err.text);
+        !generation_call(generation, CONTROL_DUCKS, arguments, -1, DEPLOYMENT_CALL_MS, NULL, NULL, &err)) {
+        log_warning("ducks-not-told", "generation=%u error=\"%s\"", generation_number(generation), err.text);
     }
 }
 
-void deployment_ducks_add(Deployment *deployment, const JournalGeneration *former) {
-    Journal *journal = deployment->journal;
-    Generation *generation = deployment_find(deployment, former->number);
-    if (generation == NULL || !generation_is_alive(generation)) {
-        journal->qe_retired |= former->qe[0] != '\0' && strcmp(former->qe, journal->serving.qe) != 0;
-        return;
-    }
-    if (journal->ducks_count == JOURNAL_DUCKS_MAX) {
-        journal->ducks_count--; /* more than any policy keeps */
-    }
-    memmove(&journal->ducks[1], &journal->ducks[0], journal->ducks_count * sizeof journal->ducks[0]);
-    journal->ducks[0] = *former;
-    journal->ducks[0].since = clock_wall_s();
-    journal->ducks_count++;
-    if (!generation_is_warm(generation)) {
-        return; /* it crashed as the way back and is not warm again yet; its QE is known from before */
-    }
-    (void)text_copy(journal->ducks[0].qe, sizeof journal->ducks[0].qe, generation_qe(generation));
-    generation_set_role(generation, GENERATION_DUCK);
-}
-
-void deployment_ducks_drop(Deployment *deployment, uint32_t number) {
-    Journal *journal = deployment->journal;
-    for (size_t i = 0; i < journal->ducks_count; i++) {
-        if (journal->ducks[i].number == number) {
-            memmove(&journal->ducks[i], &journal->ducks[i + 1],
-                    (journal->ducks_count - i - 1) * sizeof journal->ducks[0]);
-            journal->ducks_count--;
-            return;
+/* Who serves, and who still has clients. Who serves next is told when it begins. */
+void deployment_ducks_tell(Deployment *deployment) {
+    for (size_t i = 0; i < deployment->generations_count; i++) {
+        Generation *generation = deployment->generations[i];
+        bool drains = generation_is_stopped(generation) && !generation_is_drained(generation);
+        if (generation_is_alive(generation) &&
+            (generation_role(generation) == GENERATION_SERVING || drains)) {
+            tell(deployment, generation);
         }
     }
 }
@@ -115,6 +96,80 @@ static bool qe_remains(const Deployment *deployment, const char *qe) {
         }
     }
     return false;
+}
+
+/* False also for a bundle that is not staged any more. */
+static bool has_room_beside_serving(const Deployment *deployment, const char *digest) {
+    StoreEntry serving = {0}, duck = {0};
+    Error ignored = ERROR_INIT;
+    bool found = store_find(deployment->store, deployment->journal->serving.digest, &serving, &ignored);
+    if (found && !store_find(deployment->store, digest, &duck, &ignored)) {
+        store_entry_done(&serving);
+        found = false;
+    }
+    if (!found) {
+        return false;
+    }
+    bool fits = requirements_fit(serving.manifest->epc_kib, duck.manifest->epc_kib, deployment->host.epc_kib);
+    store_entry_done(&serving);
+    store_entry_done(&duck);
+    return fits;
+}
+
+/* Applications still hold target info of what died during a swap. NULL: it is lost. */
+static Generation *revive(Deployment *deployment, JournalGeneration *duck) {
+    Error err = ERROR_INIT;
+    if (!has_room_beside_serving(deployment, duck->digest)) {
+        return NULL;
+    }
+    duck->number = deployment->journal->next_generation++;
+    deployment_save(deployment);
+    Generation *generation =
+        deployment_launch(deployment, duck->number, duck->digest, GENERATION_SPARE, &err);
+    if (generation == NULL) {
+        log_error("duck-lost", "generation=%u error=\"%s\"", duck->number, err.text);
+    }
+    return generation;
+}
+
+void deployment_ducks_add(Deployment *deployment, const JournalGeneration *former) {
+    Journal *journal = deployment->journal;
+    JournalGeneration duck = *former;
+    Generation *generation = deployment_find(deployment, former->number);
+    if (generation == NULL || !generation_is_alive(generation)) {
+        if (former->qe[0] == '\0' || qe_remains(deployment, former->qe)) {
+            return;
+        }
+        generation = revive(deployment, &duck);
+        if (generation == NULL) {
+            journal->qe_retired = true;
+            return;
+        }
+    }
+    if (journal->ducks_count == JOURNAL_DUCKS_MAX) {
+        journal->ducks_count--; /* more than any policy keeps */
+    }
+    memmove(&journal->ducks[1], &journal->ducks[0], journal->ducks_count * sizeof journal->ducks[0]);
+    journal->ducks[0] = duck;
+    journal->ducks[0].since = clock_wall_s();
+    journal->ducks_count++;
+    if (!generation_is_warm(generation)) {
+        return; /* it crashed and is not warm again yet; its QE is known from before */
+    }
+    (void)text_copy(journal->ducks[0].qe, sizeof journal->ducks[0].qe, generation_qe(generation));
+    generation_set_role(generation, GENERATION_DUCK);
+}
+
+void deployment_ducks_drop(Deployment *deployment, uint32_t number) {
+    Journal *journal = deployment->journal;
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        if (journal->ducks[i].number == number) {
+            memmove(&journal->ducks[i], &journal->ducks[i + 1],
+                    (journal->ducks_count - i - 1) * sizeof journal->ducks[0]);
+            journal->ducks_count--;
+            return;
+        }
+    }
 }
 
 /* Whoever still answers its last clients may have to ask any of the others for them. */

@@ -28,6 +28,9 @@ static void launch(Deployment *deployment) {
     Journal *journal = deployment->journal;
     Error err = ERROR_INIT;
     uint32_t number = journal->next_generation++;
+    if (journal->swap.state != SWAP_IDLE) { /* it is what the swap under way replaces */
+        journal->swap.former.number = number;
+    }
     deployment_save(deployment); /* a full disk must not keep a node without quotes */
     if (deployment_launch(deployment, number, journal->serving.digest, GENERATION_RESTART, &err) == NULL) {
         deployment_restart_failed(deployment, &err);
@@ -85,8 +88,14 @@ void deployment_restart_cancel(Deployment *deployment) {
     deployment->restart_at_ms = 0;
     deployment->restart_error = ERROR_INIT;
     for (size_t i = 0; i < deployment->generations_count; i++) {
-        if (generation_role(deployment->generations[i]) == GENERATION_RESTART) {
-            generation_retire(deployment->generations[i], deployment->config->drain_timeout_ms);
+        Generation *generation = deployment->generations[i];
+        if (generation_role(generation) != GENERATION_RESTART) {
+            continue;
+        }
+        if (generation_number(generation) == deployment->journal->swap.former.number) {
+            generation_set_role(generation, GENERATION_SPARE); /* its QE's reports are about */
+        } else {
+            generation_retire(generation, deployment->config->drain_timeout_ms);
         }
     }
 }
@@ -123,9 +132,8 @@ static void on_accepted(void *context, Generation *generation, const ControlMess
 void deployment_restart_ready(Deployment *deployment, Generation *generation) {
     Journal *journal = deployment->journal;
     Error err = ERROR_INIT;
-    if (journal->swap.state > SWAP_WARMING) {
-        generation_retire(generation,
-                          deployment->config->drain_timeout_ms); /* the new one takes over already */
+    if (journal->swap.state > SWAP_WARMING) { /* the new one takes over already */
+        generation_set_role(generation, GENERATION_FORMER);
         return;
     }
     journal->serving.number = generation_number(generation);

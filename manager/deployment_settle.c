@@ -135,6 +135,25 @@ static void note_end(Deployment *deployment, const JournalSwap *swap, unsigned a
                 swap->next.digest, reason);
 }
 
+/* The former one died and is being started again already: it only becomes what serves. */
+static void promote_spare(Deployment *deployment, uint32_t former) {
+    Generation *generation = deployment_find(deployment, former);
+    if (generation != NULL && generation_is_alive(generation) &&
+        generation_role(generation) == GENERATION_SPARE) {
+        generation_set_role(generation, GENERATION_RESTART);
+    }
+}
+
+/* The former one died and came back too late to serve; now it is wanted after all. */
+static void serve_again(Deployment *deployment, uint32_t former) {
+    Generation *generation = deployment_find(deployment, former);
+    if (deployment_serving(deployment) == NULL && generation != NULL && generation_is_alive(generation) &&
+        generation_role(generation) == GENERATION_FORMER) {
+        generation_set_role(generation, GENERATION_RESTART);
+        deployment_restart_ready(deployment, generation);
+    }
+}
+
 void deployment_swap_settle(Deployment *deployment, unsigned actions) {
     const JournalSwap swap = deployment->journal->swap;
     deployment_soak_end(deployment);
@@ -145,8 +164,10 @@ void deployment_swap_settle(Deployment *deployment, unsigned actions) {
     settle_generations(deployment, &swap, actions);
     deployment_save(deployment);
     if ((actions & SWAP_RESTART) != 0) {
+        promote_spare(deployment, swap.former.number);
         deployment_restart(deployment);
     }
+    serve_again(deployment, swap.former.number);
     if ((actions & SWAP_COMMIT) == 0) {
         deployment_ducks_tell(deployment);
     }

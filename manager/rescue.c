@@ -5,9 +5,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "bundles/base/bytes.h"
 #include "bundles/base/cleanup.h"
 #include "manager/timer.h"
 
@@ -15,11 +17,11 @@ enum {
     UNDER_WAY_MAX = 64,
     ADOPT_TIMEOUT_MS = 5000,
     RETRY_MS = 1,
-    ADOPTIONS_MAX = 3,    /* of one connection: the fourth generation shall not die of it as well */
+    ADOPTIONS_MAX = 3,    /* of one request: the fourth generation shall not die of it as well */
     REMEMBERED_MAX = 1024 /* connections that were adopted */
 };
 
-/* How often a connection was handed on. */
+/* How often a connection was handed on with a whole request in it. */
 typedef struct Adoption {
     ino_t inode;
     unsigned count;
@@ -29,6 +31,7 @@ typedef struct Adoption {
 typedef struct Offer {
     Rescue *rescue;
     int fd; /* -1: free */
+    bool whole;
 } Offer;
 
 /* The receiving end of a generation's rescue channel. */
@@ -42,6 +45,7 @@ typedef struct Channel {
 typedef struct Held {
     int fd;
     ino_t inode;
+    bool whole; /* the request: it may have been worked on, and be what a generation died of */
 } Held;
 
 struct Rescue {
@@ -145,17 +149,26 @@ static bool peer_left(int fd) {
     return poll(&state, 1, 0) > 0 && (state.revents & (POLLHUP | POLLERR | POLLNVAL)) != 0;
 }
 
+/* Is a whole request unread in it? One that is not, nobody can have died of, however often it moves on. */
+static bool is_whole(int fd) {
+    uint8_t header[4];
+    int available = 0;
+    return recv(fd, header, sizeof header, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)sizeof header &&
+           ioctl(fd, FIONREAD, &available) == 0 &&
+           (uint64_t)available >= sizeof header + (uint64_t)bytes_le32(header);
+}
+
 /* Takes the descriptor. */
 static void keep(Rescue *rescue, int fd) {
     AUTO_CLOSE int owned = fd;
-    ino_t inode = inode_of(owned);
+    const Held held = {.fd = fd, .inode = inode_of(fd), .whole = is_whole(fd)};
     if (peer_left(owned)) {
         rescue->counts.departed++;
-    } else if (rescue->count == RESCUE_MAX || is_suspect(rescue, inode)) {
+    } else if (rescue->count == RESCUE_MAX || (held.whole && is_suspect(rescue, held.inode))) {
         rescue->counts.lost++;
-    } else if (!is_held(rescue, inode)) {
-        rescue->waiting[(rescue->first + rescue->count++) % RESCUE_MAX] =
-            (Held){.fd = TAKE_FD(owned), .inode = inode};
+    } else if (!is_held(rescue, held.inode)) {
+        rescue->waiting[(rescue->first + rescue->count++) % RESCUE_MAX] = held;
+        (void)TAKE_FD(owned);
     }
 }
 
@@ -190,7 +203,9 @@ static void on_adopted(void *context, Generation *generation, const ControlMessa
     AUTO_CLOSE int fd = TAKE_FD(offer->fd);
     if (failure == NULL) {
         rescue->counts.adopted++;
-        note_adoption(rescue, fd);
+        if (offer->whole) {
+            note_adoption(rescue, fd);
+        }
     } else if (is_passing(generation, failure)) {
         keep(rescue, TAKE_FD(fd));
     } else {
@@ -216,16 +231,17 @@ static void flush(Rescue *rescue) {
     while (rescue->count > 0 && has_target(rescue)) {
         Error err = ERROR_INIT;
         Offer *offer = free_offer(rescue);
-        int fd = rescue->waiting[rescue->first].fd;
+        const Held *next = &rescue->waiting[rescue->first];
         if (offer == NULL) {
             return; /* a reply goes on */
         }
-        if (!generation_call(rescue->target, CONTROL_ADOPT, NULL, fd, ADOPT_TIMEOUT_MS, on_adopted, offer,
-                             &err)) {
+        if (!generation_call(rescue->target, CONTROL_ADOPT, NULL, next->fd, ADOPT_TIMEOUT_MS, on_adopted,
+                             offer, &err)) {
             go_on_later(rescue, RETRY_MS);
             return;
         }
-        offer->fd = fd;
+        offer->fd = next->fd;
+        offer->whole = next->whole;
         rescue->first = (rescue->first + 1) % RESCUE_MAX;
         rescue->count--;
     }

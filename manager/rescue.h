@@ -3,9 +3,9 @@
  * Rescue: client connections that a generation left unanswered, on their way to the next one.
  *
  * Each is one descriptor with its request still unread in it (quoted/control/protocol.h, "The rescue
- * channel"). They wait here while nothing serves. One that was in three generations that died is
- * closed, because its request may be what they died of. Invariant: a connection is held once, however often
- * it is found.
+ * channel"). They wait here while nothing serves. One whose whole request was handed on three times is
+ * closed, because it may be what generations die of. Invariant: a connection is held once, however often it
+ * is found.
  */
 #ifndef MANAGER_RESCUE_H
 #define MANAGER_RESCUE_H

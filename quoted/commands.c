@@ -30,8 +30,9 @@ static bool set_ducks(Call *call, Error *err) {
     }
     if (unreachable > 0) {
         CLEANUP(json_freep)
-        json_t *alarm = json_pack("{s:s, s:s}", "kind", error_kind_name(ERROR_UNAVAILABLE), "error",
-                                  "a lame duck does not answer: reports made for it are refused");
+        json_t *alarm = json_pack(
+            "{s:s, s:s}", "kind", error_kind_name(ERROR_UNAVAILABLE), "error",
+            "a lame duck does not answer: reports made for it wait for it, and are refused after 5 s");
         control_server_broadcast(call->generation->server, CONTROL_EVENT_ALARM, alarm);
     }
     return true;

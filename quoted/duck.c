@@ -132,14 +132,15 @@ static bool gather(Flock *flock, const json_t *arguments, unsigned *unreachable,
     json_array_foreach(list, index, entry) {
         const char *path = NULL;
         Error why = ERROR_INIT;
+        Duck *duck = &flock->ducks[flock->count];
         if (!json_get_text(entry, "control", &path, err)) {
             return false;
         }
         /* One that does not answer now may do so when it is needed; if not, its clients are told to ask anew.
          */
-        flock->ducks[flock->count].generation =
-            (uint32_t)json_integer_value(json_object_get(entry, "generation"));
-        *unreachable += !meet(&flock->ducks[flock->count], path, &why);
+        duck->generation = (uint32_t)json_integer_value(json_object_get(entry, "generation"));
+        bool away = json_is_true(json_object_get(entry, "away"));
+        *unreachable += away ? !text_copy(duck->path, sizeof duck->path, path) : !meet(duck, path, &why);
         flock->count++;
     }
     return true;
@@ -225,12 +226,15 @@ static bool ask(int fd, const RelayQuestion *question, uint64_t deadline, Contro
 }
 
 static Quote3Error ask_duck(Flock *flock, Duck *duck, const RelayQuestion *question, uint64_t deadline,
-                            SgxQeReportInfo *info, uint8_t *quote, uint32_t size, uint32_t *ret_size) {
+                            SgxQeReportInfo *info, uint8_t *quote, uint32_t size, uint32_t *ret_size,
+                            bool *ret_away) {
     CLEANUP(control_message_done) ControlMessage reply = CONTROL_MESSAGE_INIT;
     AUTO_CLOSE int fd = connection_take(flock, duck);
-    if (fd < 0 || !ask(fd, question, deadline, &reply)) {
-        return QUOTE3_ATT_KEY_NOT_INITIALIZED; /* it is gone: the client does best to ask for target info anew
-                                                */
+    if (fd < 0 || !ask(fd, question, deadline, &reply) || reply.header.status == ERROR_CONFLICT) {
+        /* It is gone, or still warms up. If it does not come back, the client does best to ask for target
+         * info anew. */
+        *ret_away = true;
+        return QUOTE3_ATT_KEY_NOT_INITIALIZED;
     }
     Quote3Error code = QUOTE3_ERROR_UNEXPECTED;
     if (!relay_answer_read(&reply, info, quote, size, &code, ret_size)) {
@@ -253,7 +257,8 @@ Quote3Error ducks_quote(Ducks *ducks, const uint8_t own_qe[SGX_HASH_SIZE], const
         if (memcmp(duck->qe, own_qe, sizeof duck->qe) == 0) {
             continue;
         }
-        Quote3Error code = ask_duck(flock, duck, &question, deadline, info, quote, size, ret_size);
+        Quote3Error code =
+            ask_duck(flock, duck, &question, deadline, info, quote, size, ret_size, &ret_maker->away);
         if (code == QUOTE3_SUCCESS) {
             ret_maker->generation = duck->generation;
             memcpy(ret_maker->qe, duck->qe, sizeof ret_maker->qe);

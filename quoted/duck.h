@@ -21,9 +21,9 @@ typedef struct Ducks Ducks;
 Ducks *ducks_new(void);
 void ducks_free(Ducks *ducks);
 
-/* From the arguments of CONTROL_ACCEPT, RESUME and DUCKS: {"ducks": [{"generation": N, "control": PATH}],
- * "reinit": bool}. A duck that cannot be reached is asked all the same when it is needed; `*ret_unreachable`
- * counts it. */
+/* From the arguments of CONTROL_ACCEPT, RESUME and DUCKS: {"ducks": [{"generation": N, "control": PATH,
+ * "away": bool}], "reinit": bool}. A duck that cannot be reached is asked all the same when it is needed;
+ * `*ret_unreachable` counts it. */
 bool ducks_set(Ducks *ducks, const json_t *arguments, unsigned *ret_unreachable, Error *err)
     __attribute__((warn_unused_result));
 
@@ -36,6 +36,7 @@ bool ducks_reinit(Ducks *ducks);
 typedef struct DuckMaker {
     uint32_t generation;
     uint8_t qe[SGX_HASH_SIZE]; /* MRENCLAVE */
+    bool away; /* nobody made it, but one could not be asked, or not yet: it may be worth asking again */
 } DuckMaker;
 
 /* Asks one after the other but those whose QE has our MRENCLAVE, which know no better. The last code if none

@@ -5,7 +5,11 @@
 #include "bundles/base/clock.h"
 #include "quoted/pool_private.h"
 
-enum { GONE_CHECK_MS = 2 };
+enum {
+    GONE_CHECK_MS = 2,
+    AWAY_PATIENCE_MS = 5000, /* for a lame duck that crashed to come back; clients wait 15 s */
+    AWAY_PAUSE_MS = 1
+};
 
 /* Who waited for a while may have left; a client that only closed its sending side still wants its answer. */
 static bool client_left(const Job *job, uint64_t waited_ms) {
@@ -108,12 +112,18 @@ static void work_for_engine(Worker *worker, Job *job) {
 static void work_for_ducks(Worker *worker, Job *job) {
     uint32_t size = 0;
     uint32_t room = job->quote.buffer_size;
+    uint64_t waited_ms = (clock_monotonic_ns() - job->since_ns) / 1000000;
     SgxQeReportInfo *info = job->quote.has_info ? &job->quote.info : NULL;
     EngineFacts facts;
-    DuckMaker maker;
+    DuckMaker maker = {0};
     engine_facts(worker->pool->spec.engine, &facts);
     Quote3Error code = ducks_quote(worker->pool->spec.ducks, facts.target_info.mr_enclave, &job->quote.report,
                                    info, worker->quote, room, &size, &maker);
+    if (code != QUOTE3_SUCCESS && maker.away && waited_ms < AWAY_PATIENCE_MS) {
+        (void)poll(NULL, 0, AWAY_PAUSE_MS);
+        leave_stage(worker, QUEUE_DUCKS, job);
+        return;
+    }
     if (code == QUOTE3_SUCCESS) {
         counters_add(&worker->pool->spec.counters->duck_answers, 1);
         job->own_too_small = false;
