@@ -96,6 +96,17 @@ static void note_downgrade(Deployment *deployment, const char *digest, JournalWh
     }
 }
 
+/* What serves, or crashed a moment ago and is being started again. */
+static uint32_t former_number(const Deployment *deployment) {
+    const Generation *serving = deployment_serving(deployment);
+    for (size_t i = 0; i < deployment->generations_count && serving == NULL; i++) {
+        if (generation_role(deployment->generations[i]) == GENERATION_RESTART) {
+            serving = deployment->generations[i];
+        }
+    }
+    return serving != NULL ? generation_number(serving) : 0;
+}
+
 /* Journal and operation for a swap that may begin. */
 static Operation *begin(Deployment *deployment, const char *kind, const JournalGeneration *next,
                         uint64_t soak_ms, JournalWho who, Error *err) {
@@ -103,8 +114,7 @@ static Operation *begin(Deployment *deployment, const char *kind, const JournalG
     char label[128];
     deployment_label(deployment, next->digest, label, sizeof label);
     JournalGeneration former = journal->serving;
-    const Generation *serving = deployment_serving(deployment);
-    former.number = serving != NULL ? generation_number(serving) : 0;
+    former.number = former_number(deployment);
     journal->swap = (JournalSwap){.state = SWAP_VERIFYING,
                                   .operation = journal->next_operation++,
                                   .rollback = strcmp(kind, "rollback") == 0,

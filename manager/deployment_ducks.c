@@ -10,11 +10,16 @@
 
 /* One that crashed and is being started again is `away`: it is waited for where nobody else knows a report.
  */
-static bool append_duck(json_t *list, const Generation *generation) {
-    return json_array_append_new(list, json_pack("{s:I, s:s, s:b}", "generation",
-                                                 (json_int_t)generation_number(generation), "control",
-                                                 generation_control(generation), "away",
-                                                 !generation_is_warm(generation))) == 0;
+static bool append_duck(json_t *list, uint32_t number, const char *control, bool away) {
+    return control != NULL &&
+           json_array_append_new(list, json_pack("{s:I, s:s, s:b}", "generation", (json_int_t)number,
+                                                 "control", control, "away", away)) == 0;
+}
+
+/* The former one died a moment ago: its successor is not there yet, and will be told of. */
+static bool append_missing(const Deployment *deployment, json_t *list, uint32_t number) {
+    AUTO_FREE char *control = text_format("%s/generation-%u.sock", deployment->config->runtime, number);
+    return append_duck(list, number, control, true);
 }
 
 static bool is_wanted(const Deployment *deployment, const Generation *target, const Generation *duck,
@@ -55,7 +60,13 @@ json_t *deployment_ducks_json(const Deployment *deployment, const Generation *ta
     for (size_t i = 0; i < count; i++) {
         const Generation *duck = deployment_find(deployment, numbers[i]);
         away |= numbers[i] != 0 && (duck == NULL || !generation_is_alive(duck) || !generation_is_warm(duck));
-        if (is_wanted(deployment, target, duck, list) && !append_duck(list, duck)) {
+        bool missing = numbers[i] != 0 && numbers[i] == journal->swap.former.number &&
+                       (duck == NULL || !generation_is_alive(duck));
+        if (missing && !append_missing(deployment, list, numbers[i])) {
+            return NULL;
+        }
+        if (is_wanted(deployment, target, duck, list) &&
+            !append_duck(list, numbers[i], generation_control(duck), !generation_is_warm(duck))) {
             return NULL;
         }
     }

@@ -182,6 +182,9 @@ static void begin_watch(Deployment *deployment) {
     }
     deployment->serving_since_ms = clock_monotonic_ms();
     deployment_restart_cancel(deployment);
+    if (!is_former_alive(deployment)) {
+        deployment_ducks_tell(deployment); /* its successor, if there is one by now */
+    }
     deployment_soak_begin(deployment);
 }
 

@@ -84,6 +84,7 @@ class Havoc:
         self.inode = node.socket.stat().st_ino
         self.settle()
         self.descriptors = self._descriptors()
+        self.start = time.monotonic()
         self.loads = [node.load("--flow", flow, "--target", target, "--clients", 8, "--rate", rate, "--duration", "24h",
                                 "--timeout", "30s")
                       for flow, target in (("full", "fresh"), ("quote", "cached"))]
@@ -142,7 +143,13 @@ class Havoc:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
                     self.counts[kind] += 1
+                    self._note(f"killed {kind} pid={pid}")
         return act
+
+    def _note(self, text):
+        """Into the node's log, with the time by which aesm-load tells failures."""
+        with open(self.node.log_path, "a", encoding="utf-8") as log:
+            log.write(f"--- {(time.monotonic() - self.start) * 1000:.0f} ms: {text}\n")
 
     def strike(self):
         """One swap, in which one victim is killed at some moment, and the peace afterwards."""
@@ -152,6 +159,8 @@ class Havoc:
         self.serving = next(each["generation"] for each in status["generations"] if each["role"] == "serving")
         self.before = Processes(self.node)
         killer = threading.Thread(target=self._kill(kind, after) if kind != "nobody" else lambda: None)
+        self.counts["nobody"] += kind == "nobody"
+        self._note("swap")
         serves = status["bundle"]["version"]
         killer.start()
         try:
