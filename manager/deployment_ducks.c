@@ -44,11 +44,15 @@ static bool is_wanted(const Deployment *deployment, const Generation *target, co
 json_t *deployment_ducks_json(const Deployment *deployment, const Generation *target) {
     const Journal *journal = deployment->journal;
     CLEANUP(json_freep) json_t *list = json_array();
-    uint32_t numbers[JOURNAL_DUCKS_MAX + 2];
+    const Generation *serving = deployment_serving(deployment);
+    uint32_t numbers[JOURNAL_DUCKS_MAX + 3];
     size_t count = 0;
     bool away = false; /* one that crashed and comes back: until then its clients do best to ask anew */
     if (list == NULL) {
         return NULL;
+    }
+    if (serving != NULL) { /* for one that has clients yet and does not serve any more */
+        numbers[count++] = generation_number(serving);
     }
     if (journal->swap.state != SWAP_IDLE) { /* whoever of the two does not serve in the end */
         numbers[count++] = journal->swap.next.number;

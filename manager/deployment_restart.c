@@ -126,6 +126,7 @@ static void on_accepted(void *context, Generation *generation, const ControlMess
              rescue_waiting(deployment->rescue));
     rescue_set_target(deployment->rescue, generation);
     deployment_save(deployment);
+    deployment_ducks_tell(deployment); /* those that drain */
     deployment_ducks_prune(deployment);
 }
 
