@@ -71,6 +71,16 @@ static void check_provision(const CheckSubject *subject, CheckResult *result) {
     }
 }
 
+static void check_probe(const CheckSubject *subject, CheckResult *result) {
+    TrialResult trial;
+    Error err = ERROR_INIT;
+    if (trial_probe("", TRIAL_TIMEOUT_MS, &trial, &err)) {
+        answer_trial(subject, result, &trial, "");
+    } else {
+        check_skip(result, "cannot be tried: %s", err.text);
+    }
+}
+
 static bool read_enclave(const CheckSubject *subject, ManifestRole role, Buffer *buffer,
                          CheckResult *result) {
     const ManifestFile *file = manifest_find(subject->bundle, role);
@@ -148,6 +158,9 @@ static const Check checks[] = {
      "a device node that another driver, or none, is behind", "https://github.com/intel/linux-sgx/issues/807",
      NEEDS_DRIVER, CHECK_FAIL, check_driver,
      "keep one SGX driver, let udev make its device nodes anew, and let this user open them"},
+    {"load.probe", "any enclave starts here: one of our own, which wants no privilege",
+     "looking for the fault in Intel's enclaves when no enclave can start", KERNEL_SGX, NEEDS_DRIVER,
+     CHECK_FAIL, check_probe, "do as the sentence says; until then no bundle can serve from this node"},
     {"load.provision", "the driver lets this process have the provisioning key",
      "EINIT that ends in 'not authorised' (0x4004) after the enclave was loaded",
      "https://github.com/intel/linux-sgx/issues/787", NEEDS_DRIVER, CHECK_FAIL, check_provision,

@@ -50,7 +50,6 @@ static bool file_plan(Trial *trial, Bytes file, Error *err) {
         !image_open(&trial->elf, entry, &image_limits_bundle, &trial->image, err)) {
         return false;
     }
-    secs_plan(trial);
     return true;
 }
 
@@ -167,13 +166,9 @@ static void device_missing(TrialResult *result) {
               "enable SGX in the firmware, and use Linux 5.11 or later on a processor with launch control");
 }
 
-/* True if the enclave is in the EPC, where it stays until the trial is closed. */
-static bool enclave_run(Trial *trial, Bytes file, TrialResult *result) {
-    Error err = ERROR_INIT;
-    if (!file_plan(trial, file, &err)) {
-        trial_say(result, TRIAL_BAD_FILE, "%s", err.text);
-        return false;
-    }
+/* True if the planned enclave is in the EPC, where it stays until the trial is closed. */
+static bool enclave_run(Trial *trial, TrialResult *result) {
+    secs_plan(trial);
     result->epc_kib += image_epc_kib(&trial->image);
     if (!sgx_flavour_find(trial->root, &trial->device.flavour)) {
         device_missing(result);
@@ -189,6 +184,25 @@ static bool enclave_run(Trial *trial, Bytes file, TrialResult *result) {
     return built;
 }
 
+static bool file_run(Trial *trial, Bytes file, TrialResult *result) {
+    Error err = ERROR_INIT;
+    if (!file_plan(trial, file, &err)) {
+        trial_say(result, TRIAL_BAD_FILE, "%s", err.text);
+        return false;
+    }
+    return enclave_run(trial, result);
+}
+
+static void trial_open(Trial *trial, const char *root) {
+    trial->root = root;
+    trial->device.fd = -1;
+}
+
+static void trial_close(Trial *trial) {
+    sgx_device_close(&trial->device);
+    image_close(&trial->image);
+}
+
 void trial_enclaves_run(const char *root, const Bytes *files, size_t count, TrialResult *ret_result) {
     AUTO_FREE Trial *trials = calloc(count, sizeof *trials);
     bool good = trials != NULL;
@@ -197,12 +211,11 @@ void trial_enclaves_run(const char *root, const Bytes *files, size_t count, Tria
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        trials[i].root = root;
-        trials[i].device.fd = -1;
+        trial_open(&trials[i], root);
     }
     for (size_t i = 0; good && i < count; i++) {
         ret_result->index = i;
-        good = enclave_run(&trials[i], files[i], ret_result);
+        good = file_run(&trials[i], files[i], ret_result);
     }
     if (good) {
         trial_say(ret_result, TRIAL_LOADED, "%llu pages, %llu KiB of EPC, in the %s driver",
@@ -210,8 +223,7 @@ void trial_enclaves_run(const char *root, const Bytes *files, size_t count, Tria
                   sgx_flavour_name(ret_result->flavour));
     }
     for (size_t i = 0; i < count; i++) {
-        sgx_device_close(&trials[i].device);
-        image_close(&trials[i].image);
+        trial_close(&trials[i]);
     }
 }
 
@@ -243,4 +255,38 @@ void trial_provisioning_run(const char *root, TrialResult *ret_result) {
         trial_say(ret_result, TRIAL_LOADED, "%s is accepted", node);
     }
     sgx_device_close(device);
+}
+
+static bool driver_answers(Trial *trial, SgxFlavour flavour, TrialResult *result) {
+    bool good = fail(trial, TRIAL_STEP_OPEN, sgx_device_open(trial->root, flavour, &trial->device));
+    if (!good) {
+        result->has_flavour = true;
+        result->flavour = flavour;
+        trial_judge(trial, result);
+    }
+    sgx_device_close(&trial->device);
+    return good;
+}
+
+void trial_probe_run(const char *root, TrialResult *ret_result) {
+    Error err = ERROR_INIT;
+    TrialProbe probe;
+    SgxFlavour flavour;
+    AUTO_FREE Trial *trial = calloc(1, sizeof *trial);
+    if (trial == NULL) {
+        trial_say(ret_result, TRIAL_FAILED, "out of memory");
+        return;
+    }
+    trial_open(trial, root);
+    if (!sgx_flavour_find(root, &flavour)) {
+        device_missing(ret_result);
+    } else if (!driver_answers(trial, flavour, ret_result)) {
+        /* has said why; the key would have been made in vain */
+    } else if (!trial_probe_plan(&probe, trial, &err)) {
+        trial_say(ret_result, TRIAL_FAILED, "%s", err.text);
+    } else if (enclave_run(trial, ret_result)) {
+        trial_say(ret_result, TRIAL_LOADED, "an enclave of our own starts in the %s driver",
+                  sgx_flavour_name(flavour));
+    }
+    trial_close(trial);
 }

@@ -19,12 +19,14 @@
 
 enum { RESULT_FD = 3, KILL_WAIT_MS = 2000, CHILD_FILES_MAX = 64 };
 
-typedef struct TrialTask {
+typedef struct TrialTask TrialTask;
+struct TrialTask {
+    void (*run)(const TrialTask *task, TrialResult *ret_result); /* in the child */
     const char *root;
     const Bytes *files;
-    size_t count; /* 0: provisioning */
+    size_t count;
     int timeout_ms;
-} TrialTask;
+};
 
 static void limit(__rlimit_resource_t resource, rlim_t value) {
     struct rlimit limits = {.rlim_cur = value, .rlim_max = value};
@@ -49,11 +51,7 @@ static _Noreturn void child_run(const TrialTask *task, int fd) {
     fd = dup2(fd, RESULT_FD);
     (void)close_range(RESULT_FD + 1, UINT_MAX, 0); /* a child that hangs must not keep anything open */
     child_confine(task);
-    if (task->count > 0) {
-        trial_enclaves_run(task->root, task->files, task->count, &result);
-    } else {
-        trial_provisioning_run(task->root, &result);
-    }
+    task->run(task, &result);
     ssize_t written = write(fd, &result, sizeof result);
     _exit(written == (ssize_t)sizeof result ? 0 : 1);
 }
@@ -127,13 +125,31 @@ static bool task_run(const TrialTask *task, TrialResult *ret_result, Error *err)
     return true;
 }
 
+static void run_load(const TrialTask *task, TrialResult *ret_result) {
+    trial_enclaves_run(task->root, task->files, task->count, ret_result);
+}
+
 bool trial_load(const char *root, const Bytes *files, size_t count, int timeout_ms, TrialResult *ret_result,
                 Error *err) {
     assert(count > 0 && count <= TRIAL_FILES_MAX);
-    return task_run(&(TrialTask){.root = root, .files = files, .count = count, .timeout_ms = timeout_ms},
-                    ret_result, err);
+    const TrialTask task = {run_load, root, files, count, timeout_ms};
+    return task_run(&task, ret_result, err);
+}
+
+static void run_provisioning(const TrialTask *task, TrialResult *ret_result) {
+    trial_provisioning_run(task->root, ret_result);
 }
 
 bool trial_provisioning(const char *root, int timeout_ms, TrialResult *ret_result, Error *err) {
-    return task_run(&(TrialTask){.root = root, .timeout_ms = timeout_ms}, ret_result, err);
+    const TrialTask task = {.run = run_provisioning, .root = root, .timeout_ms = timeout_ms};
+    return task_run(&task, ret_result, err);
+}
+
+static void run_probe(const TrialTask *task, TrialResult *ret_result) {
+    trial_probe_run(task->root, ret_result);
+}
+
+bool trial_probe(const char *root, int timeout_ms, TrialResult *ret_result, Error *err) {
+    const TrialTask task = {.run = run_probe, .root = root, .timeout_ms = timeout_ms};
+    return task_run(&task, ret_result, err);
 }

@@ -69,4 +69,8 @@ bool trial_load(const char *root, const Bytes *files, size_t count, int timeout_
 bool trial_provisioning(const char *root, int timeout_ms, TrialResult *ret_result, Error *err)
     __attribute__((warn_unused_result));
 
+/* Does any enclave start here? Tries one of our own, which wants no privilege. TRIAL_LOADED: yes. */
+bool trial_probe(const char *root, int timeout_ms, TrialResult *ret_result, Error *err)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the files of the trial load share: trial_load (the child and its deadline), trial_enclave (the steps)
- * and trial_verdict (what a failed step means).
+ * What the files of the trial load share: trial_load (the child and its deadline), trial_enclave (the steps),
+ * trial_probe (an enclave of our own) and trial_verdict (what a failed step means).
  */
 #ifndef MANAGER_CHECKS_TRIAL_PARTS_H
 #define MANAGER_CHECKS_TRIAL_PARTS_H
@@ -43,6 +43,16 @@ typedef struct Trial {
 /* In the child. */
 void trial_enclaves_run(const char *root, const Bytes *files, size_t count, TrialResult *ret_result);
 void trial_provisioning_run(const char *root, TrialResult *ret_result);
+void trial_probe_run(const char *root, TrialResult *ret_result);
+
+/* What the trial of a probe borrows. */
+typedef struct TrialProbe {
+    MetadataEntry entry;
+    uint8_t sigstruct[SIGSTRUCT_SIZE];
+} TrialProbe;
+
+/* Image and SIGSTRUCT of a trial; takes a second at worst, for the key. */
+bool trial_probe_plan(TrialProbe *probe, Trial *trial, Error *err) __attribute__((warn_unused_result));
 
 /* Verdict and sentence for the step at which the trial ended. */
 void trial_judge(const Trial *trial, TrialResult *result);

@@ -352,7 +352,7 @@ static void judge_refusal(const Trial *trial, TrialResult *result) {
             result, TRIAL_REFUSED,
             "EINIT was refused without a reason, and the enclave's signature, measurement and attributes are "
             "good: launch control is locked to another signer, or the driver or the hypervisor measures "
-            "wrongly: look into the kernel's log, try another kernel");
+            "wrongly: look into the kernel's log; load.probe tells whether any enclave starts");
     }
 }
 

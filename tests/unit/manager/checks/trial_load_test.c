@@ -337,6 +337,27 @@ static void the_provisioning_device_is_asked_for_without_an_enclave(void **state
     }
 }
 
+static void an_enclave_of_our_own_shows_whether_any_starts(void **state) {
+    (void)state;
+    static const Refusal cases[] = {
+        {"", TRIAL_NO_DEVICE, "no SGX device"},
+        {"flavour=in-kernel,provision=absent", TRIAL_LOADED, "of our own"},
+        {"flavour=in-kernel,node=denied", TRIAL_NO_PERMISSION, "group"},
+        {"flavour=legacy,launch=00", TRIAL_LAUNCH_CONTROL, "launch token"},
+        {"flavour=in-kernel,fault=measure", TRIAL_REFUSED, "measures wrongly"},
+        {"flavour=in-kernel,epc=4", TRIAL_NO_EPC, "after 2 of 3 pages"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        TrialResult result;
+        assert_int_equal(setenv(SGX_DOUBLE_VARIABLE, cases[i].words, 1), 0);
+        assert_true(trial_probe("", TRIAL_TIMEOUT_MS, &result, NULL));
+        expect(&result, cases[i].words, cases[i].verdict);
+        if (strstr(result.text, cases[i].said) == NULL) {
+            fail_msg("%s: '%s' is not in: %s", cases[i].words, cases[i].said, result.text);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(every_form_of_an_enclave_loads_in_every_driver, reset),
@@ -350,6 +371,7 @@ int main(void) {
         cmocka_unit_test_setup(what_no_loader_could_load_is_not_brought_to_the_driver, reset),
         cmocka_unit_test_setup(a_set_is_in_the_epc_together, reset),
         cmocka_unit_test_setup(a_driver_that_hangs_is_given_up, reset),
+        cmocka_unit_test_setup(an_enclave_of_our_own_shows_whether_any_starts, reset),
         cmocka_unit_test_setup(the_provisioning_device_is_asked_for_without_an_enclave, reset),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);
