@@ -131,23 +131,23 @@ static bool send_task(Helper *helper, Error *err) {
            error_set_errno(err, errno, "cannot give the child its task");
 }
 
+static int run_child(void *context) {
+    const Helper *helper = context;
+    return helper_child_run(helper->spec.task);
+}
+
 static bool launch(Helper *helper, Error *err) {
     int pair[2] = {-1, -1};
     pid_t pid = 0;
-    const char *const argv[] = {"psw-manager", HELPER_ARGUMENT, helper->spec.task, NULL};
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
         return error_set_errno(err, errno, "socketpair");
     }
     helper->socket = pair[0];
     AUTO_CLOSE int childs = pair[1];
     const ProcessFd fds[] = {{childs, HELPER_SOCKET}, {helper->spec.fd, HELPER_DATA}};
-    /* The link leads to the running program's own file even after an update has replaced its path. */
-    const ProcessSpec process = {.path = "/proc/self/exe",
-                                 .argv = argv,
-                                 .fds = fds,
-                                 .fds_count = helper->spec.fd >= 0 ? 2 : 1,
-                                 .new_group = true};
-    return send_task(helper, err) && process_start(&process, &pid, &helper->pidfd, err);
+    const ProcessFork process = {
+        .run = run_child, .context = helper, .fds = fds, .fds_count = helper->spec.fd >= 0 ? 2 : 1};
+    return send_task(helper, err) && process_fork(&process, &pid, &helper->pidfd, err);
 }
 
 Helper *helper_start(const HelperSpec *spec, Error *err) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Helper: work on outside bytes and work that takes long, in a child of the manager's own program.
+ * Helper: work on outside bytes and work that takes long, in a forked child of the manager.
  *
  * The child is in a sandbox of its task's (manager/helper_sandbox.h); it gets its task as JSON over a
  * SOCK_SEQPACKET pair, perhaps one more descriptor, and sends progress and at last a result or an error
@@ -16,9 +16,6 @@
 #include <systemd/sd-event.h>
 
 #include "bundles/base/error.h"
-
-/* The hidden first argument by which main() knows that it runs as a child. */
-#define HELPER_ARGUMENT "--helper"
 
 typedef struct Helper Helper;
 
@@ -39,8 +36,4 @@ Helper *helper_start(const HelperSpec *spec, Error *err) __attribute__((warn_unu
 /* What the child has reported as its failure by now; NULL: nothing. */
 const Error *helper_failure(Helper *helper);
 void helper_cancel(Helper *helper); /* ends the child and frees; `done` is not called */
-
-/* The child's side: runs the task and returns the exit status. */
-int helper_main(int argc, char **argv);
-
 #endif

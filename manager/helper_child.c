@@ -84,15 +84,19 @@ static bool run(const char *name, json_t **ret_result, Error *err) {
            task->run(arguments, prepared, ret_result, err);
 }
 
-int helper_main(int argc, char **argv) {
+/* "psw-courier": what ps and top show of a child. */
+static void show_name(const char *task) {
+    char name[16];
+    (void)snprintf(name, sizeof name, "psw-%s", task);
+    (void)prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+int helper_child_run(const char *name) {
     Error err = ERROR_INIT;
     json_t *result = NULL;
-    if (argc != 3) {
-        (void)fprintf(stderr, "psw-manager: %s is for the manager's own use\n", HELPER_ARGUMENT);
-        return error_kind_exit_status(ERROR_USAGE);
-    }
     (void)prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0);
-    if (run(argv[2], &result, &err)) {
+    show_name(name);
+    if (run(name, &result, &err)) {
         return report(json_pack("{s:o}", "result", result)) ? 0 : 1;
     }
     (void)report(

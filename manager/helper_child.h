@@ -13,6 +13,9 @@
 
 enum { HELPER_SOCKET = 3, HELPER_DATA = 4, HELPER_MESSAGE_MAX = 128 * 1024 };
 
+/* Runs the task of that name, whose arguments come over HELPER_SOCKET, and returns the exit status. */
+int helper_child_run(const char *name);
+
 /* Tells the manager how far the work is; at most some ten times a second, and always the end. */
 typedef struct HelperProgress {
     uint64_t last_ms; /* when it was told last; starts at 0 */

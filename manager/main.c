@@ -7,7 +7,6 @@
 #include "manager/config.h"
 #include "manager/daemon.h"
 #include "manager/gatekeeper.h"
-#include "manager/helper.h"
 
 static const char usage[] =
     "usage: psw-manager [--config FILE] [--check]\n"
@@ -79,9 +78,6 @@ static bool run(const Options *options, Error *err) {
 int main(int argc, char **argv) {
     Options options = {.config = CONFIG_PATH_DEFAULT};
     Error err = ERROR_INIT;
-    if (argc > 1 && strcmp(argv[1], HELPER_ARGUMENT) == 0) {
-        return helper_main(argc, argv);
-    }
     if (!parse(argc, argv, &options)) {
         (void)fputs("Try 'psw-manager --help'.\n", stderr);
         return error_kind_exit_status(ERROR_USAGE);

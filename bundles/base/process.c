@@ -94,6 +94,20 @@ static int plan_run(Plan *plan, const ProcessSpec *spec, pid_t *ret_pid) {
                        environment);
 }
 
+/* A child that cannot be watched is ended again. */
+static bool watch(pid_t pid, const char *what, pid_t *ret_pid, int *ret_pidfd, Error *err) {
+    int pidfd = pidfd_open(pid, 0);
+    if (pidfd < 0) {
+        int errnum = errno;
+        (void)kill(pid, SIGKILL);
+        (void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
+        return error_set_errno(err, errnum, "cannot watch %s (pidfd_open)", what);
+    }
+    *ret_pid = pid;
+    *ret_pidfd = pidfd;
+    return true;
+}
+
 bool process_start(const ProcessSpec *spec, pid_t *ret_pid, int *ret_pidfd, Error *err) {
     assert(spec->fds_count <= FDS_MAX);
     Plan plan;
@@ -106,16 +120,56 @@ bool process_start(const ProcessSpec *spec, pid_t *ret_pid, int *ret_pidfd, Erro
     if (errnum != 0) {
         return error_set_errno(err, errnum, "cannot start %s", spec->path);
     }
-    int pidfd = pidfd_open(pid, 0);
-    if (pidfd < 0) {
-        errnum = errno;
-        (void)kill(pid, SIGKILL);
-        (void)TEMP_FAILURE_RETRY(waitpid(pid, NULL, 0));
-        return error_set_errno(err, errnum, "cannot watch %s (pidfd_open)", spec->path);
+    return watch(pid, spec->path, ret_pid, ret_pidfd, err);
+}
+
+/* Handlers of signals that a fault raises stay: they are a sanitizer's, if there are any. */
+static void forget_signals(void) {
+    sigset_t none;
+    (void)sigemptyset(&none);
+    for (int number = 1; number < NSIG; number++) {
+        bool is_fault = number == SIGSEGV || number == SIGBUS || number == SIGFPE || number == SIGILL ||
+                        number == SIGABRT;
+        if (!is_fault) {
+            (void)signal(number, SIG_DFL);
+        }
     }
-    *ret_pid = pid;
-    *ret_pidfd = pidfd;
-    return true;
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* As plan_fds does it, but here everything that is not listed has to be closed. */
+static bool take_fds(const ProcessFork *spec) {
+    int copies[FDS_MAX];
+    int above = STDERR_FILENO;
+    for (size_t at = 0; at < spec->fds_count; at++) {
+        above = spec->fds[at].to > above ? spec->fds[at].to : above;
+    }
+    for (size_t at = 0; at < spec->fds_count; at++) {
+        copies[at] = fcntl(spec->fds[at].from, F_DUPFD_CLOEXEC, above + 1);
+        if (copies[at] < 0) {
+            return false;
+        }
+    }
+    if (above > STDERR_FILENO && close_range(STDERR_FILENO + 1, (unsigned)above, 0) != 0) {
+        return false;
+    }
+    for (size_t at = 0; at < spec->fds_count; at++) {
+        if (dup2(copies[at], spec->fds[at].to) < 0) {
+            return false;
+        }
+    }
+    return close_range((unsigned)above + 1, UINT_MAX, 0) == 0;
+}
+
+bool process_fork(const ProcessFork *spec, pid_t *ret_pid, int *ret_pidfd, Error *err) {
+    assert(spec->fds_count <= FDS_MAX);
+    pid_t pid = fork();
+    if (pid == 0) {
+        forget_signals();
+        _exit(setpgid(0, 0) == 0 && take_fds(spec) ? spec->run(spec->context) : 127);
+    }
+    return pid > 0 ? watch(pid, "a child", ret_pid, ret_pidfd, err)
+                   : error_set_errno(err, errno, "cannot start a child");
 }
 
 bool process_wait(int pidfd, int timeout_ms, ProcessExit *ret_exit, Error *err) {

@@ -2,8 +2,7 @@
  *
  * Process: starting a child with exactly the descriptors it should have, and waiting with a deadline.
  *
- * posix_spawn, never fork: the cost does not grow with the parent's memory. The child gets the listed
- * descriptors at the listed numbers and 0, 1, 2; everything else is O_CLOEXEC by rule. It starts with an
+ * The child gets the listed descriptors at the listed numbers and 0, 1, 2, and no other. It starts with an
  * empty signal mask and default signal handlers. The caller owns the pidfd.
  */
 #ifndef BUNDLES_BASE_PROCESS_H
@@ -31,7 +30,20 @@ typedef struct ProcessSpec {
     bool new_group;                 /* the child leads a process group of its own */
 } ProcessSpec;
 
+/* posix_spawn: the cost does not grow with the parent's memory. Descriptors are O_CLOEXEC by rule. */
 bool process_start(const ProcessSpec *spec, pid_t *ret_pid, int *ret_pidfd, Error *err)
+    __attribute__((warn_unused_result));
+
+/* A child that goes on in this program, where loading another would take longer than its work: it calls run
+ * and ends with what that returns as its exit status, without atexit handlers. It leads a process group of
+ * its own. Only for a process with one thread. */
+typedef struct ProcessFork {
+    int (*run)(void *context);
+    void *context;
+    const ProcessFd *fds; /* as for process_start */
+    size_t fds_count;
+} ProcessFork;
+bool process_fork(const ProcessFork *spec, pid_t *ret_pid, int *ret_pidfd, Error *err)
     __attribute__((warn_unused_result));
 
 typedef struct ProcessExit {

@@ -59,12 +59,11 @@ def children(pid):
     for entry in os.listdir("/proc"):
         if entry.isdigit():
             try:
-                arguments = pathlib.Path("/proc", entry, "cmdline").read_bytes().split(b"\0")
-                parent = status(int(entry))["PPid"]
+                facts = status(int(entry))
             except OSError:
                 continue
-            if parent == str(pid) and arguments[1:2] == [b"--helper"]:
-                found[arguments[2].decode()] = int(entry)
+            if facts["PPid"] == str(pid) and facts["Name"].startswith("psw-"):
+                found[facts["Name"].removeprefix("psw-")] = int(entry)
     return found
 
 

@@ -4,16 +4,15 @@
 import functools
 import http.server
 import os
+import ssl
 import subprocess
 import tempfile
 import threading
 
-BIN = os.environ.get("PSW_BIN", "")
-
 
 def run(*command, check=True, **options):
     """Runs a program of ours; its output is in the result."""
-    path = os.path.join(BIN, command[0])
+    path = os.path.join(os.environ.get("PSW_BIN", ""), command[0])
     result = subprocess.run([path, *command[1:]], capture_output=True, text=True, timeout=60, **options)
     if check and result.returncode != 0:
         raise AssertionError(f"{' '.join(command)}: exit status {result.returncode}: {result.stderr}")
@@ -38,15 +37,22 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 class Server:
-    """Serves a directory on a port of its own until closed."""
+    """Serves a directory on a port of its own until closed; with a certificate and its key over TLS."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, certificate=None, key=None):
         handler = functools.partial(Handler, directory=directory)
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # a client that leaves is no news
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, key)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True,
+                                                     do_handshake_on_connect=False)
         self.server.requests = []
         self.server.faults = {}
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        port = self.server.server_address[1]
+        self.url = f"https://localhost:{port}" if certificate is not None else f"http://127.0.0.1:{port}"
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True)
         self.thread.start()
 

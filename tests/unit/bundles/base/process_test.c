@@ -216,6 +216,52 @@ static void a_signal_reaches_the_child(void **state) {
     (void)close(ends[1]);
 }
 
+/* Exit status: which descriptors from 3 on are open, as bits. */
+static int tell_fds(void *context) {
+    int *answer_fd = context;
+    unsigned open = 0;
+    for (int fd = 3; fd < 64; fd++) {
+        open |= fcntl(fd, F_GETFD) >= 0 && fd < 11 ? 1U << (fd - 3) : 0;
+        open |= fcntl(fd, F_GETFD) >= 0 && fd >= 11 ? 0x80U : 0;
+    }
+    sigset_t mask;
+    (void)sigprocmask(SIG_SETMASK, NULL, &mask);
+    bool fresh =
+        sigismember(&mask, SIGTERM) == 0 && signal(SIGPIPE, SIG_DFL) == SIG_DFL && getpgrp() == getpid();
+    return write(*answer_fd, "x", 1) == 1 && fresh ? (int)open : 255;
+}
+
+static void a_forked_child_has_the_listed_descriptors_and_a_fresh_signal_state(void **state) {
+    (void)state;
+    Error err = ERROR_INIT;
+    int ends[2];
+    pid_t pid = -1;
+    AUTO_CLOSE int pidfd = -1;
+    sigset_t blocked;
+    sigset_t before;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    AUTO_CLOSE int between = fcntl(2, F_DUPFD, 4); /* in the way of a number that is not listed */
+    (void)sigemptyset(&blocked);
+    (void)sigaddset(&blocked, SIGTERM);
+    assert_int_equal(sigprocmask(SIG_BLOCK, &blocked, &before), 0);
+    void (*handler)(int) = signal(SIGPIPE, SIG_IGN);
+    const ProcessFd fds[] = {{ends[1], 3}, {2, 6}};
+    int answer_fd = 3;
+    const ProcessFork spec = {.run = tell_fds, .context = &answer_fd, .fds = fds, .fds_count = 2};
+    assert_true(process_fork(&spec, &pid, &pidfd, &err));
+    (void)signal(SIGPIPE, handler);
+    assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+    ProcessExit how;
+    assert_true(process_wait(pidfd, 20000, &how, &err));
+    assert_false(how.signalled);
+    assert_int_equal(how.code, 1 << 0 | 1 << 3);
+    char answer = 0;
+    assert_int_equal(read(ends[0], &answer, 1), 1);
+    assert_int_equal(answer, 'x');
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+}
+
 static void the_own_directory_holds_the_program(void **state) {
     (void)state;
     Error err = ERROR_INIT;
@@ -273,6 +319,7 @@ int main(void) {
         cmocka_unit_test(the_environment_is_the_one_given),
         cmocka_unit_test(a_deadline_leaves_the_child_running_until_it_is_signalled),
         cmocka_unit_test(a_signal_reaches_the_child),
+        cmocka_unit_test(a_forked_child_has_the_listed_descriptors_and_a_fresh_signal_state),
         cmocka_unit_test(the_own_directory_holds_the_program),
         cmocka_unit_test(a_start_that_fails_anywhere_leaves_no_child_and_no_descriptor),
     };
