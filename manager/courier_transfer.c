@@ -85,7 +85,7 @@ static bool find_place(Exchange *exchange, uint64_t *ret_total) {
         *ret_total = length > 0 ? (uint64_t)length : 0;
         exchange->attempt->reached = 0;
         if (request->size != 0 && length >= 0 && (uint64_t)length != request->size) {
-            error_set(&exchange->error, ERROR_VERIFY, "%s: it has %llu bytes, it must have %llu",
+            error_set(&exchange->error, ERROR_LIMIT, "%s: it has %llu bytes, it must have %llu",
                       exchange->url, (unsigned long long)length, (unsigned long long)request->size);
             return end_with(exchange, CARRIAGE_REFUSED);
         }

@@ -10,6 +10,7 @@
 #include "manager/courier.h"
 #include "manager/download.h"
 
+/* One attempt, and what made it fail: nobody (the node itself), or a rule of TUF's. */
 typedef struct Arrival {
     TufClient *client;
     UpdateSource *source;
@@ -17,6 +18,7 @@ typedef struct Arrival {
     TufTargetStream *stream;
     Download *download;
     HelperProgress progress;
+    bool own_failure; /* of the file that it is written to */
 } Arrival;
 
 static void arrival_done(Arrival *arrival) {
@@ -41,13 +43,19 @@ static bool tap_add(void *context, const void *data, size_t size, Error *err) {
 }
 
 static bool on_begin(void *context, const CourierHead *head, Error *err) {
-    const Arrival *arrival = context;
-    return head->offset != 0 || download_restart(arrival->download, err);
+    Arrival *arrival = context;
+    arrival->own_failure = head->offset == 0 && !download_restart(arrival->download, err);
+    return !arrival->own_failure;
 }
 
 static bool on_data(void *context, const void *data, size_t size, Error *err) {
-    const Arrival *arrival = context;
-    return download_add(arrival->download, data, size, err);
+    Arrival *arrival = context;
+    arrival->own_failure = !download_add(arrival->download, data, size, err);
+    return !arrival->own_failure;
+}
+
+static bool refuse(Arrival *arrival, TufRule rule, Error *err) {
+    return tuf_client_target_problem(arrival->client, arrival->target, rule, err);
 }
 
 static bool fetch_remote(Arrival *arrival, Error *err) {
@@ -66,9 +74,11 @@ static bool fetch_remote(Arrival *arrival, Error *err) {
     if (have == length && length > 0) {
         return true;
     }
-    return courier_fetch(HELPER_DATA, &request, &(CourierSink){on_begin, on_data, arrival}, &end, err) &&
-           (end.outcome == COURIER_ALL ||
-            error_set(err, ERROR_NOT_FOUND, "%s: no mirror has it", arrival->target->path));
+    if (!courier_fetch(HELPER_DATA, &request, &(CourierSink){on_begin, on_data, arrival}, &end, err)) {
+        return !arrival->own_failure &&
+               refuse(arrival, err->kind == ERROR_LIMIT ? TUF_RULE_LENGTH : TUF_RULE_FETCH, err);
+    }
+    return end.outcome == COURIER_ALL || refuse(arrival, TUF_RULE_ABSENT, err);
 }
 
 /* The library's own check comes on top of the tap's. */
@@ -88,7 +98,7 @@ static bool arrive(Arrival *arrival, Error *err) {
         return true;
     }
     download_drop(arrival->download);
-    return error_wrap(err, "%s", arrival->target->path);
+    return refuse(arrival, TUF_RULE_HASH, err);
 }
 
 static bool name_file(const Arrival *arrival, Digest *ret_digest, Error *err) {

@@ -57,6 +57,10 @@ bool tuf_client_each_target(TufClient *client, const TufFetcher *fetcher, TufTar
 bool tuf_client_fetch_target(TufClient *client, const TufFetcher *fetcher, const TufTarget *target,
                              const TufSink *sink, Error *err) __attribute__((warn_unused_result));
 
+/* For bytes that come by another way: what was refused or did not come (the error, or "the repository does
+ * not have it" without one), in the words and with the advice of a refusal. False. */
+bool tuf_client_target_problem(TufClient *client, const TufTarget *target, TufRule rule, Error *err);
+
 /* The path of a target beneath the repository's targets directory, as fetch_target asks for it. The caller
  * frees; NULL when out of memory. */
 char *tuf_client_target_path(const TufClient *client, const TufTarget *target);

@@ -43,7 +43,7 @@ TufFetched tuf_client_fetch_metadata(TufClient *client, const TufFetcher *fetche
     buffer_clear(bytes);
     TufFetched fetched =
         fetcher->fetch(fetcher->context, request, &(TufSink){metadata_sink_write, &sink}, &inner);
-    if (sink.overflowed) {
+    if (sink.overflowed || (fetched == TUF_FETCHED_FAILED && inner.kind == ERROR_LIMIT)) {
         tuf_problem_set(problem, err, TUF_RULE_LENGTH, role, request->path,
                         "it is longer than the %" PRIu64 " bytes that are allowed", request->size_max);
         return TUF_FETCHED_FAILED;
@@ -156,6 +156,11 @@ static bool target_transfer(TufClient *client, const TufFetcher *fetcher, const 
     }
     return tuf_target_stream_end(sink->stream, err) ||
            tuf_problem_set(problem, err, TUF_RULE_HASH, target->role, path, "it is not what is listed");
+}
+
+bool tuf_client_target_problem(TufClient *client, const TufTarget *target, TufRule rule, Error *err) {
+    return tuf_problem_set(&client->trusted.problem, err, rule, target->role, target->path,
+                           "the repository does not have it");
 }
 
 bool tuf_client_fetch_target(TufClient *client, const TufFetcher *fetcher, const TufTarget *target,

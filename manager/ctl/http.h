@@ -31,8 +31,8 @@ void http_close(Http *http);
 CLEANUP_DEFINE(Http, http_close)
 
 /* One exchange; the answer's body is appended to `answer`. A connection that was kept and has been closed
- * meanwhile is made anew for a GET. ERROR_UNAVAILABLE if the manager goes away, ERROR_TIMEOUT if it says nothing for
- * two minutes. */
+ * meanwhile is made anew for a GET. ERROR_UNAVAILABLE if the manager goes away, ERROR_TIMEOUT if it says
+ * nothing for two minutes. */
 bool http_exchange(Http *http, const HttpRequest *request, Buffer *answer, unsigned *ret_status, Error *err)
     __attribute__((warn_unused_result));
 

@@ -154,12 +154,15 @@ class Node:
         for key, value in config.items():
             if isinstance(value, dict):
                 lines.append(f"{key}:")
-                lines += [f"  {name}: {json.dumps(str(setting))}" for name, setting in value.items()]
-            elif isinstance(value, list):
-                lines.append(f"{key}: {json.dumps([str(item) for item in value])}")
+                lines += [f"  {name}: {self._yaml(setting)}" for name, setting in value.items()]
             else:
-                lines.append(f"{key}: {json.dumps(str(value))}")
+                lines.append(f"{key}: {self._yaml(value)}")
         self.config_path.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+    @staticmethod
+    def _yaml(value):
+        """A scalar or a list of them."""
+        return json.dumps([str(item) for item in value] if isinstance(value, list) else str(value))
 
     def start(self):
         """Starts the manager and waits until its API answers."""
