@@ -25,11 +25,11 @@
 static struct {
     atomic_bool armed;
     FaultMode mode;
-    const char *only; /* NULL: every call */
+    const char *const *only; /* NULL-terminated; NULL: every call */
     atomic_uint_fast64_t left;
 } state;
 
-static void arm(FaultMode mode, const char *only, uint64_t nth) {
+static void arm(FaultMode mode, const char *const *only, uint64_t nth) {
     state.mode = mode;
     state.only = only;
     atomic_store(&state.left, nth);
@@ -41,7 +41,9 @@ void faults_arm(FaultMode mode, uint64_t nth) {
 }
 
 void faults_arm_call(const char *call, uint64_t nth) {
-    arm(FAULT_FAIL, call, nth);
+    static const char *only[2];
+    only[0] = call;
+    arm(FAULT_FAIL, only, nth);
 }
 
 bool faults_disarm(void) {
@@ -49,12 +51,20 @@ bool faults_disarm(void) {
     return atomic_load(&state.left) == 0;
 }
 
+static bool is_meant(const char *wrapper) {
+    const char *const *call = state.only;
+    while (call != NULL && *call != NULL && strcmp(wrapper + strlen("__wrap_"), *call) != 0) {
+        call++;
+    }
+    return call == NULL || *call != NULL;
+}
+
 /* True if this call is the one. */
 static bool is_hit(const char *wrapper, bool interruptible) {
     if (!atomic_load(&state.armed) || (state.mode == FAULT_INTERRUPT && !interruptible)) {
         return false;
     }
-    if (state.only != NULL && strcmp(wrapper + strlen("__wrap_"), state.only) != 0) {
+    if (!is_meant(wrapper)) {
         return false;
     }
     uint_fast64_t left = atomic_load(&state.left);
@@ -573,7 +583,7 @@ static bool run_once(const FaultSweep *sweep, FaultMode mode, uint64_t nth) {
         sweep->prepare(sweep->context);
     }
     size_t fds_before = faults_count_fds();
-    faults_arm(mode, nth);
+    arm(mode, sweep->calls, nth);
     bool succeeded = sweep->run(sweep->context, &err);
     bool reached = faults_disarm();
     if (faults_count_fds() != fds_before) {
@@ -597,7 +607,7 @@ static bool crash_once(const FaultSweep *sweep, uint64_t nth) {
     assert_true(child >= 0);
     if (child == 0) {
         Error err = ERROR_INIT;
-        faults_arm(FAULT_CRASH, nth);
+        arm(FAULT_CRASH, sweep->calls, nth);
         bool succeeded = sweep->run(sweep->context, &err);
         (void)faults_disarm();
         _exit(succeeded ? EXIT_SUCCESS : EXIT_FAILURE);

@@ -39,6 +39,7 @@ typedef enum FaultOutcome {
 
 typedef struct FaultSweep {
     void *context;
+    const char *const *calls;                   /* only these, NULL-terminated; NULL: every call */
     void (*prepare)(void *context);             /* the state before; may be NULL */
     bool (*run)(void *context, Error *err);     /* the operation; must not assert */
     void (*check)(void *context, FaultOutcome); /* asserts that the state is the old or the new one, that
