@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/courier_transfer.h"
 
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -34,6 +35,8 @@ typedef struct Exchange {
     char content_range[128];
     char date[64];
     bool begun;             /* its first bytes came */
+    uint64_t begun_ms;      /* when, and */
+    uint64_t passed;        /* how many were passed on since */
     uint64_t thrown;        /* bytes of an error page */
     CarriageResult verdict; /* with the error, when a callback ends it */
     Error error;
@@ -112,6 +115,7 @@ static bool begin_answer(Exchange *exchange) {
     CarriageAttempt *attempt = exchange->attempt;
     uint64_t total = 0;
     exchange->begun = true;
+    exchange->begun_ms = clock_monotonic_ms();
     if (!find_place(exchange, &total)) {
         return false;
     }
@@ -123,6 +127,21 @@ static bool begin_answer(Exchange *exchange) {
                                   courier_validator_json(&attempt->validator)),
                         &exchange->error) ||
            end_with(exchange, CARRIAGE_CANCELLED);
+}
+
+/* Waits until as much may have come as has: libcurl's own limit lets megabytes pass before it first waits. */
+static void keep_pace(const Exchange *exchange) {
+    const Carriage *carriage = exchange->carriage;
+    struct pollfd neighbour = {.fd = carriage->socket, .events = POLLIN};
+    if (carriage->rate_max == 0) {
+        return;
+    }
+    const double due_ms = (double)exchange->passed * 1000 / (double)carriage->rate_max;
+    const double early_ms = due_ms - (double)(clock_monotonic_ms() - exchange->begun_ms);
+    const int left = clock_left_ms(carriage->deadline_ms);
+    if (early_ms >= 1) {
+        (void)poll(&neighbour, 1, early_ms < (double)left ? (int)early_ms : left);
+    }
 }
 
 static bool pass_on(Exchange *exchange, const char *data, size_t size) {
@@ -141,6 +160,8 @@ static bool pass_on(Exchange *exchange, const char *data, size_t size) {
         return end_with(exchange, CARRIAGE_CANCELLED);
     }
     attempt->reached += size;
+    exchange->passed += size;
+    keep_pace(exchange);
     return true;
 }
 
@@ -249,7 +270,6 @@ static bool set_limits(const Carriage *carriage) {
                CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)clock_left_ms(carriage->deadline_ms)) ==
                CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)carriage->rate_max) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)COURIER_PIECE_MAX) == CURLE_OK;
 }
 

@@ -200,11 +200,18 @@ static void go_on_staged(Updates *updates) {
                                "staged", true));
 }
 
+/* A full disk, for one, says nothing about the bundle: it is to be had again when there is room. */
+static bool is_fault_of_file(ErrorKind kind) {
+    return kind == ERROR_INPUT || kind == ERROR_VERIFY || kind == ERROR_LIMIT;
+}
+
 static void on_staged(void *context, const char *digest, const Error *failure) {
     Updates *updates = context;
     Error err = ERROR_INIT;
     if (failure != NULL) {
-        update_memory_fail(updates, updates->digest, failure->text);
+        if (is_fault_of_file(failure->kind)) {
+            update_memory_fail(updates, updates->digest, failure->text);
+        }
         fail(updates, failure);
         return;
     }
