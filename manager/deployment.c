@@ -22,6 +22,7 @@ static void on_drained(void *context, Generation *generation, uint64_t left);
 static void on_alarm(void *context, Generation *generation, const Error *error);
 static void on_rescue(void *context, Generation *generation, int channel);
 static void on_counts(void *context, Generation *generation, json_t *counts);
+static void on_recall(void *context, Generation *generation);
 static void on_gone(void *context, Generation *generation);
 
 /* So that an increase is seen from the first one on. */
@@ -30,6 +31,10 @@ static void count_from_zero(Totals *totals) {
     static const GenerationRole roles[] = {GENERATION_SERVING, GENERATION_DUCK, GENERATION_CANDIDATE};
     for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) {
         totals_add(totals, METRICS_PAGE_SWAPS, outcomes[i], 0);
+    }
+    static const char *const results[] = {"started", "failed", "declined"};
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        totals_add(totals, METRICS_PAGE_RECALLS, results[i], 0);
     }
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
         totals_add(totals, METRICS_PAGE_CRASHES, generation_role_name(roles[i]), 0);
@@ -57,6 +62,7 @@ Deployment *deployment_new(const DeploymentSpec *spec, Error *err) {
                                           .alarm = on_alarm,
                                           .rescue = on_rescue,
                                           .counts = on_counts,
+                                          .recall = on_recall,
                                           .gone = on_gone};
     deployment->rescue = rescue_new(spec->event);
     if (deployment->rescue == NULL) {
@@ -286,6 +292,10 @@ static void on_alarm(void *context, Generation *generation, const Error *error) 
 static void on_counts(void *context, Generation *generation, json_t *counts) {
     Deployment *deployment = context;
     totals_take(deployment->totals, generation_number(generation), counts);
+}
+
+static void on_recall(void *context, Generation *generation) {
+    deployment_recall_wanted(context, generation);
 }
 
 static void forget(Deployment *deployment, Generation *generation) {

@@ -41,7 +41,7 @@ static bool is_wanted(const Deployment *deployment, const Generation *target, co
     return true;
 }
 
-json_t *deployment_ducks_json(const Deployment *deployment, const Generation *target) {
+json_t *deployment_ducks_json(Deployment *deployment, const Generation *target) {
     const Journal *journal = deployment->journal;
     CLEANUP(json_freep) json_t *list = json_array();
     const Generation *serving = deployment_serving(deployment);
@@ -74,8 +74,10 @@ json_t *deployment_ducks_json(const Deployment *deployment, const Generation *ta
             return NULL;
         }
     }
-    return json_pack("{s:O, s:b}", "ducks", list, "reinit",
-                     deployment->config->ducks_reinit && (journal->qe_retired || away));
+    deployment->recall.told = deployment_recall_is_possible(deployment);
+    return json_pack("{s:O, s:b, s:b}", "ducks", list, "reinit",
+                     deployment->config->ducks_reinit && (journal->qe_retired || away), "recall",
+                     deployment->recall.told);
 }
 
 static void tell(Deployment *deployment, Generation *generation) {
@@ -100,7 +102,7 @@ void deployment_ducks_tell(Deployment *deployment) {
 }
 
 /* A generation that leaves takes its QE with it, unless the serving one or another duck has the same. */
-static bool qe_remains(const Deployment *deployment, const char *qe) {
+bool deployment_ducks_have(const Deployment *deployment, const char *qe) {
     const Journal *journal = deployment->journal;
     if (strcmp(journal->serving.qe, qe) == 0) {
         return true;
@@ -114,7 +116,7 @@ static bool qe_remains(const Deployment *deployment, const char *qe) {
 }
 
 /* False also for a bundle that is not staged any more. */
-static bool has_room_beside_serving(const Deployment *deployment, const char *digest) {
+bool deployment_ducks_have_room(const Deployment *deployment, const char *digest) {
     StoreEntry serving = {0}, duck = {0};
     Error ignored = ERROR_INIT;
     bool found = store_find(deployment->store, deployment->journal->serving.digest, &serving, &ignored);
@@ -134,7 +136,7 @@ static bool has_room_beside_serving(const Deployment *deployment, const char *di
 /* Applications still hold target info of what died during a swap. NULL: it is lost. */
 static Generation *revive(Deployment *deployment, JournalGeneration *duck) {
     Error err = ERROR_INIT;
-    if (!has_room_beside_serving(deployment, duck->digest)) {
+    if (!deployment_ducks_have_room(deployment, duck->digest)) {
         return NULL;
     }
     duck->number = deployment->journal->next_generation++;
@@ -152,7 +154,7 @@ void deployment_ducks_add(Deployment *deployment, const JournalGeneration *forme
     JournalGeneration duck = *former;
     Generation *generation = deployment_find(deployment, former->number);
     if (generation == NULL || !generation_is_alive(generation)) {
-        if (former->qe[0] == '\0' || qe_remains(deployment, former->qe)) {
+        if (former->qe[0] == '\0' || deployment_ducks_have(deployment, former->qe)) {
             return;
         }
         generation = revive(deployment, &duck);
@@ -167,6 +169,7 @@ void deployment_ducks_add(Deployment *deployment, const JournalGeneration *forme
     memmove(&journal->ducks[1], &journal->ducks[0], journal->ducks_count * sizeof journal->ducks[0]);
     journal->ducks[0] = duck;
     journal->ducks[0].since = clock_wall_s();
+    journal->ducks[0].recalled = false;
     journal->ducks_count++;
     if (!generation_is_warm(generation)) {
         return; /* it crashed and is not warm again yet; its QE is known from before */
@@ -203,7 +206,7 @@ static bool somebody_drains(const Deployment *deployment) {
 void deployment_ducks_prune(Deployment *deployment) {
     Journal *journal = deployment->journal;
     bool keep[JOURNAL_DUCKS_MAX];
-    uint32_t leaving[JOURNAL_DUCKS_MAX];
+    JournalGeneration leaving[JOURNAL_DUCKS_MAX];
     size_t count = 0;
     if (journal->swap.state != SWAP_IDLE || somebody_drains(deployment)) {
         return; /* its end, or `drained`, comes back here */
@@ -213,26 +216,30 @@ void deployment_ducks_prune(Deployment *deployment) {
                                 .now = clock_wall_s()};
     ducks_select(journal->ducks, journal->ducks_count, journal->serving.qe, &policy, keep);
     for (size_t i = 0; i < journal->ducks_count; i++) {
-        if (!keep[i]) {
-            leaving[count++] = journal->ducks[i].number;
+        if (!keep[i] || deployment_recall_is_idle(deployment, &journal->ducks[i])) {
+            leaving[count++] = journal->ducks[i];
         }
     }
     if (count == 0) {
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        Generation *duck = deployment_find(deployment, leaving[i]);
-        deployment_ducks_drop(deployment, leaving[i]);
-        if (duck != NULL && !qe_remains(deployment, generation_qe(duck))) {
+        Generation *duck = deployment_find(deployment, leaving[i].number);
+        deployment_ducks_drop(deployment, leaving[i].number);
+        if (duck != NULL && !deployment_ducks_have(deployment, generation_qe(duck))) {
             journal->qe_retired = true;
-            journal_note(journal, 0, deployment_itself, "retired",
-                         "generation %u: reports made for its QE get no quote any more", leaving[i]);
+            journal_note(
+                journal, 0, deployment_itself, "retired",
+                "generation %u: reports made for its QE get no quote any more, unless it is recalled",
+                leaving[i].number);
+            leaving[i].recalled = false;
+            deployment_recall_remember(deployment, &leaving[i]);
         }
     }
     deployment_save(deployment);
     deployment_ducks_tell(deployment);
     for (size_t i = 0; i < count; i++) {
-        Generation *duck = deployment_find(deployment, leaving[i]);
+        Generation *duck = deployment_find(deployment, leaving[i].number);
         if (duck != NULL) {
             generation_retire(duck, deployment->config->drain_timeout_ms);
         }
@@ -243,7 +250,8 @@ static void lose(Deployment *deployment, const Generation *generation) {
     Journal *journal = deployment->journal;
     uint32_t number = generation_number(generation);
     deployment_ducks_drop(deployment, number);
-    if (!qe_remains(deployment, generation_qe(generation))) {
+    deployment_recall_over(deployment, number);
+    if (!deployment_ducks_have(deployment, generation_qe(generation))) {
         journal->qe_retired = true;
     }
     journal_note(journal, 0, deployment_itself, "duck-lost", "generation %u could not be started again: %s",
@@ -286,5 +294,6 @@ void deployment_ducks_ready(Deployment *deployment, Generation *generation) {
     const JournalSwap *swap = &deployment->journal->swap;
     bool former = swap->state != SWAP_IDLE && swap->former.number == generation_number(generation);
     generation_set_role(generation, former ? GENERATION_FORMER : GENERATION_DUCK);
+    deployment_recall_over(deployment, generation_number(generation));
     deployment_ducks_tell(deployment);
 }

@@ -20,6 +20,22 @@ typedef struct Fingerprint {
     Digest files;
 } Fingerprint;
 
+/* Lame ducks that were gone and are wanted again. */
+enum { DEPLOYMENT_RECALLED_MAX = 2 };
+typedef struct DeploymentRecall {
+    bool verifying; /* the bundle of `digest`, with the deployment's verifier */
+    char digest[DIGEST_HEX_SIZE];
+    uint32_t number;    /* the generation that is being started; 0: none */
+    unsigned starts;    /* that are left, */
+    uint64_t filled_ms; /* as of then */
+    bool told;          /* the serving generation was told that it is possible */
+    struct DeploymentUse {
+        uint32_t number;
+        json_int_t relayed;
+        uint64_t since_ms; /* that many */
+    } uses[DEPLOYMENT_RECALLED_MAX];
+} DeploymentRecall;
+
 /* The last trial quote of who serves. */
 typedef struct DeploymentHealth {
     uint32_t asked;      /* the generation of whom a trial is asked now; 0: nobody */
@@ -43,6 +59,7 @@ struct Deployment {
     Totals *totals;
     Laggards *laggards;
     DeploymentHealth health;
+    DeploymentRecall recall;
     RequirementsHost host;
     GenerationOwner owner;
     int listener; /* -1: not made yet */
@@ -118,7 +135,9 @@ void deployment_restart_failed(Deployment *deployment, const Error *failure);
 void deployment_restart_cancel(Deployment *deployment); /* something else serves */
 
 /* deployment_ducks.c */
-json_t *deployment_ducks_json(const Deployment *deployment, const Generation *target);
+json_t *deployment_ducks_json(Deployment *deployment, const Generation *target);
+bool deployment_ducks_have(const Deployment *deployment, const char *qe); /* who serves, or a duck, has it */
+bool deployment_ducks_have_room(const Deployment *deployment, const char *digest); /* beside who serves */
 void deployment_ducks_add(Deployment *deployment, const JournalGeneration *former);
 void deployment_ducks_drop(Deployment *deployment, uint32_t number); /* from the journal, in memory */
 void deployment_ducks_prune(Deployment *deployment); /* retires by policy, tells the serving one */
@@ -134,6 +153,15 @@ void deployment_test_gone(Deployment *deployment, const Error *failure);
 /* deployment_recover.c: connects to generations in the runtime directory that are not known yet. `adopt`:
  * they get the role that the journal gives them; else they are strays of a manager that died, and retire. */
 void deployment_sweep(Deployment *deployment, bool adopt);
+
+/* deployment_recall.c */
+void deployment_recall_remember(Deployment *deployment, const JournalGeneration *duck); /* in memory */
+bool deployment_recall_is_possible(Deployment *deployment);
+void deployment_recall_wanted(Deployment *deployment, const Generation *generation);
+void deployment_recall_cancel(Deployment *deployment); /* somebody else needs the verifier */
+void deployment_recall_over(Deployment *deployment, uint32_t number);
+bool deployment_recall_is_idle(Deployment *deployment, const JournalGeneration *duck);
+void deployment_recall_upkeep(Deployment *deployment);
 
 /* deployment_health.c */
 void deployment_health_upkeep(Deployment *deployment);

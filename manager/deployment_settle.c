@@ -157,6 +157,7 @@ static void serve_again(Deployment *deployment, uint32_t former) {
 void deployment_swap_settle(Deployment *deployment, unsigned actions) {
     const JournalSwap swap = deployment->journal->swap;
     deployment_soak_end(deployment);
+    deployment_recall_cancel(deployment);
     helper_cancel(TAKE(deployment->verifier));
     note_end(deployment, &swap, actions);
     settle_journal(deployment, &swap, actions);

@@ -77,6 +77,9 @@ static void on_done(void *context, const json_t *result, const Error *failure) {
 bool deployment_verify(Deployment *deployment, const char *digest, DeploymentVerifiedFn verified,
                        Error *err) {
     Fingerprint now = {0};
+    if (deployment->verifier != NULL) {
+        deployment_recall_cancel(deployment);
+    }
     (void)memcpy(now.digest, digest, sizeof now.digest);
     if (!look(deployment, digest, &now.files, err)) {
         return false;

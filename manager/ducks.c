@@ -16,8 +16,9 @@ void ducks_select(const JournalGeneration *ducks, size_t count, const char *serv
                   const DucksPolicy *policy, bool *ret_keep) {
     unsigned kept = 0;
     for (size_t i = 0; i < count; i++) {
-        ret_keep[i] = kept < policy->count && policy->now - ducks[i].since <= policy->keep_s &&
+        ret_keep[i] = (ducks[i].recalled || kept < policy->count) &&
+                      policy->now - ducks[i].since <= policy->keep_s &&
                       strcmp(ducks[i].qe, serving_qe) != 0 && !is_newer_same(ducks, i, ret_keep);
-        kept += ret_keep[i] ? 1 : 0;
+        kept += ret_keep[i] && !ducks[i].recalled ? 1 : 0;
     }
 }

@@ -18,7 +18,8 @@ typedef struct DucksPolicy {
 } DucksPolicy;
 
 /* ducks: newest first. One is kept if it can answer what nobody newer can (its QE differs from the serving
- * one's and from every kept one's), while it is young enough, up to `count`. */
+ * one's and from every kept one's), while it is young enough, up to `count`; those that were recalled are not
+ * counted. */
 void ducks_select(const JournalGeneration *ducks, size_t count, const char *serving_qe,
                   const DucksPolicy *policy, bool *ret_keep);
 

@@ -45,6 +45,7 @@ typedef struct GenerationOwner {
     void (*drained)(void *context, Generation *generation, uint64_t left);
     void (*alarm)(void *context, Generation *generation, const Error *error);
     void (*rescue)(void *context, Generation *generation, int channel);    /* takes the receiving end */
+    void (*recall)(void *context, Generation *generation);                 /* CONTROL_EVENT_RECALL */
     void (*counts)(void *context, Generation *generation, json_t *counts); /* its last; gives the reference */
     void (*gone)(void *context, Generation *generation);
 } GenerationOwner;

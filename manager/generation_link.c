@@ -174,6 +174,9 @@ static void on_event(Generation *generation, const ControlMessage *message) {
             generation->owner->counts(generation->owner->context, generation, TAKE(payload));
         }
         break;
+    case CONTROL_EVENT_RECALL:
+        generation->owner->recall(generation->owner->context, generation);
+        break;
     case CONTROL_EVENT_ALARM:
         take_words(&err, who, payload);
         generation->owner->alarm(generation->owner->context, generation, &err);

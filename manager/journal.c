@@ -15,8 +15,9 @@
 enum { FORMAT = 1, SIZE_MAX_BYTES = 1024 * 1024 };
 
 static json_t *generation_json(const JournalGeneration *generation) {
-    return json_pack("{s:I, s:s, s:s, s:I}", "number", (json_int_t)generation->number, "bundle",
-                     generation->digest, "qe", generation->qe, "since", (json_int_t)generation->since);
+    return json_pack("{s:I, s:s, s:s, s:I, s:b}", "number", (json_int_t)generation->number, "bundle",
+                     generation->digest, "qe", generation->qe, "since", (json_int_t)generation->since,
+                     "recalled", generation->recalled);
 }
 
 static json_t *who_json(JournalWho who) {
@@ -75,10 +76,10 @@ static bool write_event(JournalEvent *event, Buffer *text) {
     return event->json != NULL && buffer_append_text(text, event->json);
 }
 
-static json_t *ducks_json(const Journal *journal) {
+static json_t *generations_json(const JournalGeneration *generations, size_t count) {
     CLEANUP(json_freep) json_t *list = json_array();
-    for (size_t i = 0; i < journal->ducks_count; i++) {
-        json_t *object = generation_json(&journal->ducks[i]);
+    for (size_t i = 0; i < count; i++) {
+        json_t *object = generation_json(&generations[i]);
         if (object == NULL || json_array_append_new(list, object) != 0) {
             return NULL;
         }
@@ -87,10 +88,12 @@ static json_t *ducks_json(const Journal *journal) {
 }
 
 static json_t *journal_json(const Journal *journal) {
-    return json_pack("{s:i, s:I, s:I, s:o, s:s, s:o, s:b, s:o}", "format", FORMAT, "next_generation",
+    return json_pack("{s:i, s:I, s:I, s:o, s:s, s:o, s:o, s:b, s:o}", "format", FORMAT, "next_generation",
                      (json_int_t)journal->next_generation, "next_operation",
                      (json_int_t)journal->next_operation, "serving", generation_json(&journal->serving),
-                     "previous", journal->previous, "ducks", ducks_json(journal), "qe_retired",
+                     "previous", journal->previous, "ducks",
+                     generations_json(journal->ducks, journal->ducks_count), "retired",
+                     generations_json(journal->retired, journal->retired_count), "qe_retired",
                      journal->qe_retired, "swap", swap_json(&journal->swap));
 }
 
@@ -149,6 +152,7 @@ static bool take_u32(const json_t *object, const char *key, uint32_t *value, Err
 }
 
 static bool take_generation(const json_t *object, JournalGeneration *generation, Error *err) {
+    generation->recalled = json_is_true(json_object_get(object, "recalled"));
     return take_u32(object, "number", &generation->number, err) &&
            take_digest(object, "bundle", generation->digest, err) &&
            take_digest(object, "qe", generation->qe, err) &&
@@ -196,6 +200,20 @@ static bool take_event(const json_t *object, JournalEvent *event, Error *err) {
             error_set(err, ERROR_INPUT, "history: an event is too long"));
 }
 
+/* Journals of before have none. */
+static bool take_retired(const json_t *list, Journal *journal, Error *err) {
+    if (list != NULL && (!json_is_array(list) || json_array_size(list) > JOURNAL_RETIRED_MAX)) {
+        return error_set(err, ERROR_INPUT, "'retired' is no list or too long");
+    }
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (!take_generation(json_array_get(list, i), &journal->retired[i], err)) {
+            return false;
+        }
+    }
+    journal->retired_count = json_array_size(list);
+    return true;
+}
+
 static bool take_lists(const json_t *document, Journal *journal, Error *err) {
     const json_t *ducks = json_object_get(document, "ducks"), *history = json_object_get(document, "history");
     if (!json_is_array(ducks) || json_array_size(ducks) > JOURNAL_DUCKS_MAX || !json_is_array(history) ||
@@ -232,6 +250,7 @@ static bool journal_take(const json_t *document, Journal *journal, Error *err) {
            take_digest(document, "previous", journal->previous, err) &&
            json_get_bool(document, "qe_retired", &journal->qe_retired, err) &&
            take_swap(json_object_get(document, "swap"), &journal->swap, err) &&
+           take_retired(json_object_get(document, "retired"), journal, err) &&
            take_lists(document, journal, err);
 }
 

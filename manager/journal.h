@@ -21,13 +21,14 @@
 #include "manager/swap.h"
 
 #define JOURNAL_NAME "journal.json"
-enum { JOURNAL_HISTORY_MAX = 200, JOURNAL_DUCKS_MAX = 10, JOURNAL_TEXT_MAX = 512 };
+enum { JOURNAL_HISTORY_MAX = 200, JOURNAL_DUCKS_MAX = 10, JOURNAL_RETIRED_MAX = 8, JOURNAL_TEXT_MAX = 512 };
 
 /* A generation that clients may have met. */
 typedef struct JournalGeneration {
     uint32_t number;              /* 0: none */
     char digest[DIGEST_HEX_SIZE]; /* of its bundle */
     char qe[DIGEST_HEX_SIZE];     /* MRENCLAVE of its QE; "" while not known */
+    bool recalled;                /* a duck that was retired and is wanted again */
     int64_t since;                /* serving: since when it serves; duck: since when it does not */
 } JournalGeneration;
 
@@ -66,6 +67,8 @@ typedef struct Journal {
     char previous[DIGEST_HEX_SIZE]; /* the bundle that a rollback goes to; "" if none */
     JournalGeneration ducks[JOURNAL_DUCKS_MAX]; /* newest first */
     size_t ducks_count;
+    JournalGeneration retired[JOURNAL_RETIRED_MAX]; /* ducks that may be recalled, newest first */
+    size_t retired_count;
     bool qe_retired; /* reports may be about for a QE that no generation holds any more */
     JournalSwap swap;
     JournalEvent history[JOURNAL_HISTORY_MAX]; /* oldest first */

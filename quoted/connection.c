@@ -179,6 +179,7 @@ static void enqueue(Worker *worker, const Entry *entry, const AesmRequest *reque
         job->client = entry->client;
         job->since_ns = entry->since_ns;
         job->own_too_small = false;
+        job->rounds = 0;
         answer_quote_take(request, &job->quote);
         (void)pthread_mutex_lock(&pool->lock);
         queued = queue_put(pool->queue, QUEUE_ENGINE, &job->link, entry->client);

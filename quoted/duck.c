@@ -33,7 +33,7 @@ typedef struct Duck {
 typedef struct Flock {
     atomic_uint references;
     pthread_mutex_t lock; /* over the ducks' idle connections */
-    bool reinit;
+    bool reinit, recall;
     unsigned count;
     Duck ducks[DUCKS_MAX];
 } Flock;
@@ -41,6 +41,7 @@ typedef struct Flock {
 struct Ducks {
     pthread_mutex_t lock;
     Flock *flock;
+    uint64_t version;
 };
 
 static void flock_release(Flock *flock) {
@@ -126,6 +127,7 @@ static bool gather(Flock *flock, const json_t *arguments, unsigned *unreachable,
     size_t index;
     const json_t *entry;
     flock->reinit = json_is_true(json_object_get(arguments, "reinit"));
+    flock->recall = json_is_true(json_object_get(arguments, "recall"));
     if (list != NULL && (!json_is_array(list) || json_array_size(list) > DUCKS_MAX)) {
         return error_set(err, ERROR_INPUT, "ducks: a list of at most %d is wanted", DUCKS_MAX);
     }
@@ -158,6 +160,7 @@ bool ducks_set(Ducks *ducks, const json_t *arguments, unsigned *ret_unreachable,
     (void)pthread_mutex_lock(&ducks->lock);
     Flock *former = ducks->flock;
     ducks->flock = TAKE(flock);
+    ducks->version++;
     (void)pthread_mutex_unlock(&ducks->lock);
     flock_release(former);
     *ret_unreachable = unreachable;
@@ -167,6 +170,18 @@ bool ducks_set(Ducks *ducks, const json_t *arguments, unsigned *ret_unreachable,
 bool ducks_are_there(Ducks *ducks) {
     CLEANUP(flock_releasep) Flock *flock = flock_borrow(ducks);
     return flock->count > 0;
+}
+
+bool ducks_may_be_recalled(Ducks *ducks) {
+    CLEANUP(flock_releasep) Flock *flock = flock_borrow(ducks);
+    return flock->recall;
+}
+
+uint64_t ducks_version_of(Ducks *ducks) {
+    (void)pthread_mutex_lock(&ducks->lock);
+    uint64_t version = ducks->version;
+    (void)pthread_mutex_unlock(&ducks->lock);
+    return version;
 }
 
 uint32_t ducks_quote_size(Ducks *ducks) {

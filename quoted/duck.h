@@ -22,12 +22,17 @@ Ducks *ducks_new(void);
 void ducks_free(Ducks *ducks);
 
 /* From the arguments of CONTROL_ACCEPT, RESUME and DUCKS: {"ducks": [{"generation": N, "control": PATH,
- * "away": bool}], "reinit": bool}. A duck that cannot be reached is asked all the same when it is needed;
+ * "away": bool}], "reinit": bool, "recall": bool}. A duck that cannot be reached is asked all the same when
+ * it is needed;
  * `*ret_unreachable` counts it. */
 bool ducks_set(Ducks *ducks, const json_t *arguments, unsigned *ret_unreachable, Error *err)
     __attribute__((warn_unused_result));
 
 bool ducks_are_there(Ducks *ducks);
+/* There are generations that are gone and that the manager may start again for who needs them. */
+bool ducks_may_be_recalled(Ducks *ducks);
+/* Another number whenever the set was replaced. */
+uint64_t ducks_version_of(Ducks *ducks);
 /* The largest quote that one of them makes; 0 if there are none. */
 uint32_t ducks_quote_size(Ducks *ducks);
 /* Reports for QEs that are gone are out there: answer that the key has to be asked for anew. */

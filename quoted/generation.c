@@ -113,6 +113,7 @@ static bool start_pool(Generation *generation, Error *err) {
                            .ducks = generation->ducks,
                            .counters = &generation->counters,
                            .sightings = generation->sightings,
+                           .recall_fd = generation->recall_fd,
                            .drained_fd = generation->drained_fd};
     generation->untried = pool_start(&spec, err);
     return generation->untried != NULL && start_warm_up(generation, err);
@@ -260,12 +261,13 @@ static int replace_keeper(Handover *handover) {
 }
 
 static bool lead(Generation *generation, int signal_fd, Error *err) {
-    enum { WARM, DRAINED, RETIRE, SIGNAL, KEEPER, SOURCES_COUNT };
+    enum { WARM, DRAINED, RETIRE, RECALL, SIGNAL, KEEPER, SOURCES_COUNT };
     Handover *handover = generation->spec.handover;
     struct pollfd sources[SOURCES_COUNT] = {
         {.fd = generation->warm_fd, .events = POLLIN},
         {.fd = generation->drained_fd, .events = POLLIN},
         {.fd = generation->retire_fd, .events = POLLIN},
+        {.fd = generation->recall_fd, .events = POLLIN},
         {.fd = signal_fd, .events = POLLIN},
         {.fd = handover != NULL ? handover->keeper_fd : -1, .events = POLLIN}};
     Life life = {0};
@@ -288,6 +290,9 @@ static bool lead(Generation *generation, int signal_fd, Error *err) {
             if (on_drained(generation) && life.ending) {
                 return true;
             }
+        }
+        if (consume(&sources[RECALL])) {
+            announce(generation, CONTROL_EVENT_RECALL, NULL);
         }
         bool retire = consume(&sources[RETIRE]);
         struct signalfd_siginfo signal_info;
@@ -312,8 +317,9 @@ static bool prepare(Generation *generation, Error *err) {
     generation->drained_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     generation->warm_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     generation->retire_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    generation->recall_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (generation->ducks == NULL || generation->sightings == NULL || generation->drained_fd < 0 ||
-        generation->warm_fd < 0 || generation->retire_fd < 0) {
+        generation->warm_fd < 0 || generation->retire_fd < 0 || generation->recall_fd < 0) {
         return error_set(err, ERROR_MEMORY, "out of memory or descriptors");
     }
     if (generation->spec.control_path == NULL) {
@@ -348,7 +354,7 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     generation->spec = *spec;
     generation->manifest = spec->manifest;
     generation->started_at = clock_wall_s();
-    generation->drained_fd = generation->warm_fd = generation->retire_fd = -1;
+    generation->drained_fd = generation->warm_fd = generation->retire_fd = generation->recall_fd = -1;
     (void)pthread_mutex_init(&generation->lock, NULL);
     bool good = prepare(generation, err) && live(generation, signal_fd, err);
     announce(generation, CONTROL_EVENT_COUNTS, counters_counts_json(&generation->counters));
@@ -359,6 +365,7 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     cleanup_close(&generation->drained_fd);
     cleanup_close(&generation->warm_fd);
     cleanup_close(&generation->retire_fd);
+    cleanup_close(&generation->recall_fd);
     free(generation->engine); /* what it loaded stays loaded until the process ends */
     return good;
 }

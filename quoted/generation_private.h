@@ -25,6 +25,7 @@ typedef struct Generation {
     Sightings *sightings;
     int drained_fd; /* eventfd of the pool */
     int warm_fd;    /* eventfd of the warm-up */
+    int recall_fd;  /* eventfd of the pool */
     int retire_fd;  /* eventfd of CONTROL_RETIRE */
     pthread_t warm_up;
     bool warm_up_runs; /* and was not joined yet */

@@ -47,7 +47,9 @@ static Quote3Error quote_ourselves(Worker *worker, Job *job, uint32_t *ret_size)
 }
 
 static bool is_for_ducks(Worker *worker, const Job *job, Quote3Error code) {
-    return (code == QUOTE3_INVALID_REPORT || job->own_too_small) && ducks_are_there(worker->pool->spec.ducks);
+    Ducks *ducks = worker->pool->spec.ducks;
+    return (code == QUOTE3_INVALID_REPORT || job->own_too_small) &&
+           (ducks_are_there(ducks) || ducks_may_be_recalled(ducks));
 }
 
 /* Lets the next job of the stage in; with `again` this one goes on to the lame ducks. */
@@ -116,6 +118,7 @@ static void work_for_ducks(Worker *worker, Job *job) {
     SgxQeReportInfo *info = job->quote.has_info ? &job->quote.info : NULL;
     EngineFacts facts;
     DuckMaker maker = {0};
+    uint64_t version = ducks_version_of(worker->pool->spec.ducks);
     engine_facts(worker->pool->spec.engine, &facts);
     Quote3Error code = ducks_quote(worker->pool->spec.ducks, facts.target_info.mr_enclave, &job->quote.report,
                                    info, worker->quote, room, &size, &maker);
@@ -132,6 +135,10 @@ static void work_for_ducks(Worker *worker, Job *job) {
         counters_add(&worker->pool->spec.counters->duck_failures, 1);
     }
     leave_stage(worker, QUEUE_DUCKS, NULL);
+    if (code == QUOTE3_INVALID_REPORT && !job->own_too_small && parked_may_wait(worker, job) &&
+        parked_put(worker, job, version)) {
+        return;
+    }
     finish(worker, job, code, size);
 }
 

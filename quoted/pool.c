@@ -139,6 +139,7 @@ void pool_stop(Pool *pool) {
     for (unsigned i = 0; i < pool->workers_count; i++) {
         worker_done(&pool->workers[i]);
     }
+    parked_release(pool);
     for (QueueStage stage; pool->queue != NULL && queue_waiting(pool->queue) > 0;) {
         Job *job = (Job *)queue_take(pool->queue, &stage);
         queue_done(pool->queue, stage);
@@ -209,6 +210,7 @@ void pool_drain(Pool *pool, int handover_fd) {
     (void)pthread_mutex_lock(&pool->lock);
     pool->accepting = false;
     pool->draining = true;
+    parked_release(pool);
     pool->handover_fd = handover_fd;
     if (pool->listener_fd >= 0) {
         (void)watch_listener(pool, EPOLL_CTL_DEL, NULL);
@@ -238,6 +240,9 @@ bool pool_adopt(Pool *pool, int fd) {
 
 void pool_refresh(Pool *pool) {
     atomic_store(&pool->duck_quote_size, ducks_quote_size(pool->spec.ducks));
+    (void)pthread_mutex_lock(&pool->lock);
+    parked_release(pool);
+    (void)pthread_mutex_unlock(&pool->lock);
 }
 
 PoolLoad pool_load(Pool *pool) {

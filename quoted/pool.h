@@ -26,6 +26,7 @@ typedef struct PoolSpec {
     Ducks *ducks;
     Counters *counters;
     Sightings *sightings;
+    int recall_fd;  /* an eventfd, written when a report may be for a generation that is gone */
     int drained_fd; /* an eventfd, written once after pool_drain when nothing is left */
 } PoolSpec;
 

@@ -37,8 +37,10 @@ typedef struct Job {
     QueueLink link; /* first, so that a link is its job */
     int fd;
     QueueClient *client;
-    uint64_t since_ns;  /* when its request was whole */
-    bool own_too_small; /* our quote does not fit the client's buffer; a lame duck's might */
+    uint64_t since_ns;        /* when its request was whole */
+    bool own_too_small;       /* our quote does not fit the client's buffer; a lame duck's might */
+    unsigned rounds;          /* how often it has waited for another lame duck */
+    uint64_t parked_until_ms; /* while it waits for one */
     AnswerQuote quote;
 } Job;
 
@@ -79,11 +81,22 @@ struct Pool {
     size_t taken;            /* the attendant's: bytes of requests that are read piece by piece */
     Adopted *adopted;
     _Atomic uint32_t duck_quote_size;
+    Job *parked; /* by their links */
+    uint32_t parked_count;
     unsigned workers_count;
     Worker workers[CONFIG_THREADS_MAX];
 };
 
 void *worker_run(void *worker);
+
+/* parked.c: whether a quote that nobody made may wait for a former generation that the manager starts again.
+ */
+bool parked_may_wait(Worker *worker, const Job *job);
+/* Parks it, and asks for such a generation; goes on at once if the lame ducks are not the ones of that
+ * version any more. False: no room. */
+bool parked_put(Worker *worker, Job *job, uint64_t ducks_version);
+void parked_release(Pool *pool); /* all go on; the lock is held */
+void parked_expire(Pool *pool);  /* those whose time is over go on */
 
 /* The last thread, which never works jobs: it keeps all connections that have to wait, so that none of them
  * waits for an engine or a lame duck besides. It is registered last with the listener, and so accepts only

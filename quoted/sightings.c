@@ -147,6 +147,24 @@ void sightings_note(Sightings *sightings, int fd, const uint8_t qe[SGX_HASH_SIZE
     (void)pthread_mutex_unlock(&sightings->lock);
 }
 
+bool sightings_was_refused(Sightings *sightings, int fd, uint64_t within_ms) {
+    struct ucred peer = {.uid = (uid_t)-1};
+    socklen_t size = sizeof peer;
+    uint64_t now_ms = clock_monotonic_ms();
+    bool gone = false, found = false;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return true;
+    }
+    (void)pthread_mutex_lock(&sightings->lock);
+    for (unsigned i = SIGHTINGS_MAX / 2; !found && i < SIGHTINGS_MAX; i++) {
+        const Sighting *entry = &sightings->entries[i];
+        found = is_same(entry, &peer, NULL) && now_ms - entry->seen_ms < within_ms &&
+                entry->start == process_start_ticks(peer.pid, &gone);
+    }
+    (void)pthread_mutex_unlock(&sightings->lock);
+    return found;
+}
+
 static json_t *entry_json(const Sighting *entry) {
     char qe[2 * SGX_HASH_SIZE + 1] = "";
     if (!entry->refused) {

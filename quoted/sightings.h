@@ -29,6 +29,10 @@ void sightings_free(Sightings *sightings);
  * report was nobody's. */
 void sightings_note(Sightings *sightings, int fd, const uint8_t qe[SGX_HASH_SIZE], uint32_t generation);
 
+/* The process at the other end of `fd` had a report of its own refused within the last so many milliseconds.
+ */
+bool sightings_was_refused(Sightings *sightings, int fd, uint64_t within_ms);
+
 /* {"clients": […], "next": N}: those from place `from` on, as many as fit into a message; "next" is null at
  * the end. A new reference; NULL: out of memory. */
 json_t *sightings_json(Sightings *sightings, unsigned from);

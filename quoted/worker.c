@@ -187,6 +187,7 @@ void *worker_run(void *context) {
         take_in(worker, events, count);
         take_adopted(worker);
         if (is_attendant) {
+            parked_expire(worker->pool);
             connection_close_doomed(worker);
         }
         QueueStage stage = QUEUE_ENGINE;

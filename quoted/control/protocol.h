@@ -57,7 +57,9 @@ typedef enum ControlType {
     CONTROL_EVENT_FAILED = 33,  /* warm-up failed, the process ends; {"kind": …, "error": …} */
     CONTROL_EVENT_DRAINED = 34, /* {"finished": n}: every accepted connection is answered */
     CONTROL_EVENT_ALARM = 35,   /* {"kind": …, "error": …}: something that the manager should act on */
-    CONTROL_EVENT_COUNTS = 36   /* the process ends as it was told to: its counts for the last time */
+    CONTROL_EVENT_COUNTS = 36,  /* the process ends as it was told to: its counts for the last time */
+    CONTROL_EVENT_RECALL =
+        37 /* a report that nobody accepts may be for a generation that is gone: DUCKS answers */
 } ControlType;
 
 /* States of a generation as quoted knows them; the manager adds "retired". */

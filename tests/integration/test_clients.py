@@ -25,10 +25,12 @@ for line in sys.stdin:
 class Application:
     """A process of its own that holds a report for the QE which serves now."""
 
-    def __init__(self, test, node):
+    def __init__(self, test, node, forged=False):
         target, report = node.directory / "app-target", node.directory / f"app-report-{os.urandom(4).hex()}"
         target.write_bytes(aesm.ask_answer(node.socket, aesm.init_request())[2])
         nodes.run("psw-bundle", "sim-report", "--platform", node.platform.directory, "--target-info", target, "-o", report)
+        if forged:
+            report.write_bytes(report.read_bytes()[:-1] + bytes([report.read_bytes()[-1] ^ 1]))
         code = CLIENT.format(source=os.environ["PSW_SOURCE"], report=str(report), socket=str(node.socket))
         self.process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                         text=True, bufsize=1)
@@ -129,6 +131,54 @@ class Clients(unittest.TestCase):
         entry, = self.of(node, old)
         self.assertEqual((entry["qe"], entry["quotes"]), ("", 1))
         self.assertIn("No QE here accepts", node.ctl_raw("clients").stdout)
+
+    def without_the_first(self, settings):
+        """A node on which the first QE has come and gone, and an application that lives on it; the third serves."""
+        node = self.node(settings)
+        old = Application(self, node)
+        node.ctl("swap", "1.2")
+        node.ctl("swap", "1.3")
+        nodes.wait_until(lambda: len(node.ctl("status")["generations"]) == 2, "the end of the first")
+        return node, old
+
+    def ducks(self, node):
+        """The lame ducks' numbers."""
+        return sorted(each["generation"] for each in node.ctl("status")["generations"] if each["role"] == "lame-duck")
+
+    def test_a_lame_duck_that_had_to_go_is_started_again_for_who_needs_it(self):
+        node, old = self.without_the_first({"lame_ducks": {"count": 1}})
+        self.assertEqual([old.quote(), old.quote()], [0, 0])
+        self.assertEqual(self.ducks(node), [2, 4])
+        entry, = self.of(node, old)
+        self.assertEqual((entry["generation"], entry["quotes"], entry["qe_isv_svn"]), (4, 2, 8))
+        node.kill_manager()
+        node.start()
+        self.assertEqual(old.quote(), 0)
+        self.assertEqual(self.ducks(node), [2, 4])
+
+    def test_of_several_that_had_to_go_the_right_one_is_found(self):
+        self.bundles.append(self.platform.bundle("1.4", 11))
+        self.addCleanup(self.bundles.pop)
+        node, old = self.without_the_first({"lame_ducks": {"count": 1}})
+        node.ctl("swap", "1.4")
+        nodes.wait_until(lambda: len(node.ctl("status")["generations"]) == 2, "the end of the second")
+        self.assertEqual(old.quote(), 0)  # the second was tried before it
+        self.assertEqual(self.of(node, old)[0]["qe_isv_svn"], 8)
+
+    def test_forged_reports_start_few_generations_and_are_refused(self):
+        node, old = self.without_the_first({"lame_ducks": {"count": 1}})
+        forgers = [Application(self, node, forged=True) for _ in range(3)]
+        for forger in forgers:
+            self.assertEqual([forger.quote() for _ in range(3)], [42] * 3)
+        self.assertEqual(node.log().count("duck-recalled"), 1)
+        self.assertEqual(old.quote(), 0)
+        self.assertEqual(self.ducks(node), [2, 4])
+
+    def test_a_bundle_that_is_not_there_any_more_cannot_come_back(self):
+        node, old = self.without_the_first({"lame_ducks": {"count": 1}})
+        node.ctl("remove", "1.1")
+        self.assertEqual(old.quote(), 42)
+        self.assertEqual(self.ducks(node), [2])
 
 
 if __name__ == "__main__":

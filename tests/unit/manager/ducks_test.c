@@ -63,6 +63,17 @@ static void one_that_is_too_old_goes_and_makes_room(void **state) {
     assert_true(keep[2]);
 }
 
+static void recalled_ones_are_not_counted(void **state) {
+    (void)state;
+    JournalGeneration ducks[] = {duck(7, "aa", 990), duck(6, "cc", 980), duck(5, "dd", 970),
+                                 duck(4, "ee", 890)};
+    bool keep[4] = {false};
+    const DucksPolicy one = {.count = 1, .keep_s = 100, .now = 1000};
+    ducks[2].recalled = ducks[3].recalled = true;
+    ducks_select(ducks, 4, "bb", &one, keep);
+    assert_true(keep[0] && !keep[1] && keep[2] && !keep[3]); /* the last one is too old */
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_with_another_qe_stays),
@@ -70,6 +81,7 @@ int main(void) {
         cmocka_unit_test(of_the_same_qe_the_newest_stays),
         cmocka_unit_test(no_more_stay_than_the_policy_says),
         cmocka_unit_test(one_that_is_too_old_goes_and_makes_room),
+        cmocka_unit_test(recalled_ones_are_not_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,10 @@ static void fill(Journal *journal) {
     journal->ducks[0] =
         (JournalGeneration){.number = 7, .digest = DIGEST_A, .qe = DIGEST_B, .since = 1700000001};
     journal->ducks_count = 1;
+    journal->ducks[0].recalled = true;
+    journal->retired[0] =
+        (JournalGeneration){.number = 5, .digest = DIGEST_A, .qe = DIGEST_A, .since = 1700000003};
+    journal->retired_count = 1;
     journal->qe_retired = true;
     journal->swap = (JournalSwap){.state = SWAP_SOAKING,
                                   .operation = 17,
@@ -49,6 +53,10 @@ static void assert_filled(const Journal *journal) {
     assert_string_equal(journal->previous, DIGEST_A);
     assert_int_equal(journal->ducks_count, 1);
     assert_int_equal(journal->ducks[0].number, 7);
+    assert_true(journal->ducks[0].recalled);
+    assert_int_equal(journal->retired_count, 1);
+    assert_int_equal(journal->retired[0].number, 5);
+    assert_false(journal->retired[0].recalled);
     assert_true(journal->qe_retired);
     assert_int_equal(journal->swap.state, SWAP_SOAKING);
     assert_int_equal(journal->swap.operation, 17);
