@@ -9,6 +9,7 @@ packages=(
   libarchive-dev libssl-dev libcurl4-openssl-dev libyaml-dev libcyaml-dev libjansson-dev libsystemd-dev
   libmicrohttpd-dev libseccomp-dev libcmocka-dev libzstd-dev
   zstd openssl curl nginx-light python3 python3-cryptography python3-yaml scdoc ca-certificates systemd prometheus gnuplot-nox
+  softhsm2 libengine-pkcs11-openssl
   clang clang-format clang-tidy libclang-rt-14-dev cppcheck shellcheck
 )
 # Often there from elsewhere than Debian: what counts is the command.

@@ -19,6 +19,7 @@
 #include "bundles/base/text.h"
 #include "bundles/tuf/json.h"
 #include "bundles/tuf/limits.h"
+#include "bundles/tuf/token.h"
 
 enum { RSA_BITS = 3072, ED25519_SIZE = 32, PSS_SALT_SIZE = 32 };
 
@@ -207,23 +208,33 @@ static EVP_PKEY *load_from_store(OSSL_STORE_CTX *store, bool *ret_private) {
     return public_only;
 }
 
-TufSigner *tuf_signer_load(const char *name, const TufPassphrase *passphrase, Error *err) {
-    Prompt prompt = {.passphrase = passphrase, .name = name};
-    CLEANUP(ui_method_freep) UI_METHOD *method = UI_UTIL_wrap_read_pem_callback(answer_prompt, 0);
-    ERR_clear_error();
-    CLEANUP(store_freep)
-    OSSL_STORE_CTX *store = method == NULL ? NULL : OSSL_STORE_open(name, method, &prompt, NULL, NULL);
+static EVP_PKEY *load(const char *name, UI_METHOD *method, Prompt *prompt, bool *ret_private, Error *err) {
+    CLEANUP(store_freep) OSSL_STORE_CTX *store = OSSL_STORE_open(name, method, prompt, NULL, NULL);
+    if (store == NULL && tuf_token_is_uri(name)) {
+        return tuf_token_load(name, prompt->name, method, prompt, ret_private, err);
+    }
+    EVP_PKEY *pkey = store != NULL ? load_from_store(store, ret_private) : NULL;
     if (store == NULL) {
-        openssl_error(err, ERROR_NOT_FOUND, name, "cannot be opened");
-        return NULL;
+        openssl_error(err, ERROR_NOT_FOUND, prompt->name, "cannot be opened");
+    } else if (pkey == NULL) {
+        openssl_error(err, ERROR_INPUT, prompt->name, "no key could be read (is the passphrase right?)");
     }
+    return pkey;
+}
+
+TufSigner *tuf_signer_load(const char *name, const TufPassphrase *passphrase, Error *err) {
+    char shown[256];
+    Prompt prompt = {.passphrase = passphrase, .name = shown};
+    CLEANUP(ui_method_freep) UI_METHOD *method = UI_UTIL_wrap_read_pem_callback(answer_prompt, 0);
+    tuf_token_format(shown, sizeof shown, name);
     bool is_private = false;
-    EVP_PKEY *pkey = load_from_store(store, &is_private);
-    if (pkey == NULL) {
-        openssl_error(err, ERROR_INPUT, name, "no key could be read (is the passphrase right?)");
+    ERR_clear_error();
+    if (method == NULL) {
+        error_set(err, ERROR_MEMORY, "key %s: out of memory", shown);
         return NULL;
     }
-    return wrap(pkey, is_private, name, err);
+    EVP_PKEY *pkey = load(name, method, &prompt, &is_private, err);
+    return pkey != NULL ? wrap(pkey, is_private, shown, err) : NULL;
 }
 
 static bool write_pem(const TufSigner *signer, BIO *bio, const char *path, const TufPassphrase *passphrase) {

@@ -315,5 +315,38 @@ class Attacks(Attack):
         self.assertEqual([each["version"] for each in node.ctl("list")["bundles"]], ["1.1"])
 
 
+class OfflineFiles(Attack):
+    def export(self, name, channel=None):
+        """A file with everything that a channel publishes now."""
+        file = self.place / name
+        (channel or self.channel).repository.repo("export", "-o", str(file))
+        return file
+
+    def test_an_older_file_is_a_rollback(self):
+        node, old = self.node(), self.export("old.tar")
+        self.channel.add("1.2", 9)
+        node.ctl("update", "--from", str(self.export("new.tar")))
+        self.assertEqual(self.serving(node), "1.2")
+        self.refused(node, VERIFY, "timestamp.json", "role timestamp", "older", command=("update", "--from", str(old)))
+
+    def test_the_file_of_a_stranger_installs_nothing(self):
+        node, other = self.node(), Channel(self.place / "attacker", self.platform)
+        os.link(self.directory / "sim-1.3.pswb", other.directory / "sim-1.3.pswb")
+        other.add("1.3", 10)
+        self.refused(node, VERIFY, "timestamp.json", "role timestamp", "sign",
+                     command=("update", "--from", str(self.export("other.tar", other))))
+
+    def test_a_file_that_is_cut_short_or_none_of_ours_is_refused_at_every_length(self):
+        node, whole = self.node(), self.export("whole.tar").read_bytes()
+        cut = self.place / "cut.tar"
+        for size in (0, 1, 511, 512, 4096, len(whole) // 2, len(whole) - 100000):
+            with self.subTest(size=size):
+                cut.write_bytes(whole[:size])
+                self.assertNotEqual(node.ctl_raw("update", "--from", str(cut)).returncode, 0)
+        cut.write_bytes(b"no tar at all" * 1000)
+        self.assertNotEqual(node.ctl_raw("update", "--from", str(cut)).returncode, 0)
+        self.assertEqual(node.ctl("list")["bundles"], [])
+
+
 if __name__ == "__main__":
     unittest.main()
