@@ -161,6 +161,25 @@ static void tables_and_what_they_refer_to_lie_inside_the_entry(void **state) {
     expect_with(fixture, entry->layout_at + 7 * 32, 2, 0x1000, ERROR_INPUT); /* a group in a group */
 }
 
+static void a_current_loader_takes_the_highest_version_it_knows(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t versions[3][2];
+        size_t choice;
+    } cases[] = {{{{2, 4}, {2, 1}, {1, 4}}, 2},
+                 {{{1, 5}, {3, 2}, {3, 3}}, 2},
+                 {{{3, 3}, {3, 2}, {1, 5}}, 0},
+                 {{{12, 4}, {11, 4}, {11, 5}}, 2}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        Metadata metadata = {.count = 3};
+        for (size_t j = 0; j < 3; j++) {
+            metadata.entries[j].major = cases[i].versions[j][0];
+            metadata.entries[j].minor = cases[i].versions[j][1];
+        }
+        assert_ptr_equal(metadata_loaders_choice(&metadata), &metadata.entries[cases[i].choice]);
+    }
+}
+
 static void too_many_entries_are_refused(void **state) {
     Fixture *fixture = *state;
     /* The smallest entries there can be, one behind the other; their contents do not matter. */
@@ -203,6 +222,7 @@ int main(void) {
         cmocka_unit_test_setup(a_note_that_is_not_one_is_refused, reset),
         cmocka_unit_test_setup(entries_of_impossible_size_or_version_are_refused, reset),
         cmocka_unit_test_setup(tables_and_what_they_refer_to_lie_inside_the_entry, reset),
+        cmocka_unit_test(a_current_loader_takes_the_highest_version_it_knows),
         cmocka_unit_test_setup(too_many_entries_are_refused, reset),
     };
     return cmocka_run_group_tests(tests, open_fixture, close_fixture);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -260,6 +261,17 @@ static void a_thread_control_structure_that_no_processor_accepts_is_named(void *
     expect_everywhere(fixture, TRIAL_BAD_FILE, "thread control structure");
 }
 
+static void nothing_is_loaded_for_debugging(void **state) {
+    Fixture *fixture = *state;
+    EnclaveMaker *maker = &fixture->maker;
+    maker->entries_count = 1;
+    maker_make(maker, fixture->key);
+    maker->file[maker->entries[0].at + METADATA_FLAGS] |=
+        2; /* the metadata ask for it, the signer forbids it */
+    load(fixture, "flavour=legacy");
+    expect(&fixture->result, "flavour=legacy", TRIAL_LOADED);
+}
+
 static void an_enclave_that_wants_launch_tokens_is_not_allowed_to_have_them(void **state) {
     Fixture *fixture = *state;
     fixture->maker.flags = 0x24;
@@ -311,6 +323,8 @@ static void a_driver_that_hangs_is_given_up(void **state) {
                (Bytes){fixture->maker.file, fixture->maker.file_size}, 100);
     expect(&fixture->result, "hang", TRIAL_TIMED_OUT);
     assert_non_null(strstr(fixture->result.text, "100 ms"));
+    assert_null(strstr(fixture->result.text, "cannot even be killed"));
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1); /* no child is left */
 }
 
 static void the_provisioning_device_is_asked_for_without_an_enclave(void **state) {
@@ -367,6 +381,7 @@ int main(void) {
         cmocka_unit_test_setup(a_refusal_by_the_processor_is_told_apart_from_a_driver_that_errs, reset),
         cmocka_unit_test_setup(what_is_wrong_with_an_enclave_is_named_in_every_driver, reset),
         cmocka_unit_test_setup(a_thread_control_structure_that_no_processor_accepts_is_named, reset),
+        cmocka_unit_test_setup(nothing_is_loaded_for_debugging, reset),
         cmocka_unit_test_setup(an_enclave_that_wants_launch_tokens_is_not_allowed_to_have_them, reset),
         cmocka_unit_test_setup(what_no_loader_could_load_is_not_brought_to_the_driver, reset),
         cmocka_unit_test_setup(a_set_is_in_the_epc_together, reset),
