@@ -46,9 +46,10 @@ static void tag(Maker *maker, int64_t name, uint64_t value) {
 
 static void add_symbol(Maker *maker, const char *name, bool defined, bool weak, bool versioned) {
     size_t at = maker->symbols_count++;
-    maker->symbols[at] = (Elf64_Sym){.st_name = add_string(maker, name),
-                                     .st_info = (uint8_t)ELF64_ST_INFO(weak ? STB_WEAK : STB_GLOBAL, STT_FUNC),
-                                     .st_shndx = defined ? 1 : SHN_UNDEF};
+    maker->symbols[at] =
+        (Elf64_Sym){.st_name = add_string(maker, name),
+                    .st_info = (uint8_t)ELF64_ST_INFO(weak ? STB_WEAK : STB_GLOBAL, STT_FUNC),
+                    .st_shndx = defined ? 1 : SHN_UNDEF};
     maker->versions[at] = (Elf64_Half)(!versioned ? 1 : defined ? VERSION_INDEX : VERSION_INDEX + 1);
 }
 

@@ -13,7 +13,9 @@
 #include <cmocka.h>
 
 #include "bundles/sim/enclave.h"
+#include "manager/checks/trial_parts.h"
 #include "tests/support/enclave_maker.h"
+#include "tests/support/faults.h"
 #include "tests/support/sgx_driver_double.h"
 
 static const char *const flavours[] = {"in-kernel", "dcap", "dcap-early", "legacy"};
@@ -316,6 +318,45 @@ static void a_set_is_in_the_epc_together(void **state) {
     assert_int_equal(fixture->result.index, 2);
 }
 
+static bool load_here(void *context, Error *err) {
+    Fixture *fixture = context;
+    const Bytes file = {fixture->maker.file, fixture->maker.file_size};
+    fixture->result = (TrialResult){0};
+    trial_enclaves_run("", &file, 1, &fixture->result);
+    return fixture->result.verdict == TRIAL_LOADED ||
+           error_set(err, ERROR_SYSTEM, "%s", fixture->result.text);
+}
+
+static void check_here(void *context, FaultOutcome outcome) {
+    Fixture *fixture = context;
+    assert_int_equal(sgx_double_epc_used(), 0);
+    assert_true(outcome == FAULT_FAILED || strlen(fixture->result.text) > 10);
+}
+
+static void whatever_fails_there_is_a_verdict_and_nothing_stays_loaded(void **state) {
+    Fixture *fixture = *state;
+    static const char *const machines[] = {"flavour=in-kernel", "flavour=legacy"};
+    maker_make(&fixture->maker, fixture->key);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(setenv(SGX_DOUBLE_VARIABLE, machines[i], 1), 0);
+        faults_sweep_failures(&(FaultSweep){.context = fixture, .run = load_here, .check = check_here});
+    }
+}
+
+static bool load_in_child(void *context, Error *err) {
+    Fixture *fixture = context;
+    const Bytes file = {fixture->maker.file, fixture->maker.file_size};
+    return trial_load("", &file, 1, TRIAL_TIMEOUT_MS, &fixture->result, err);
+}
+
+static void a_child_that_cannot_be_made_is_no_verdict(void **state) {
+    Fixture *fixture = *state;
+    maker_make(&fixture->maker, fixture->key);
+    assert_int_equal(setenv(SGX_DOUBLE_VARIABLE, "flavour=in-kernel", 1), 0);
+    faults_sweep_failures(&(FaultSweep){.context = fixture, .run = load_in_child, .check = check_here});
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+}
+
 static void a_driver_that_hangs_is_given_up(void **state) {
     Fixture *fixture = *state;
     maker_make(&fixture->maker, fixture->key);
@@ -385,6 +426,8 @@ int main(void) {
         cmocka_unit_test_setup(an_enclave_that_wants_launch_tokens_is_not_allowed_to_have_them, reset),
         cmocka_unit_test_setup(what_no_loader_could_load_is_not_brought_to_the_driver, reset),
         cmocka_unit_test_setup(a_set_is_in_the_epc_together, reset),
+        cmocka_unit_test_setup(whatever_fails_there_is_a_verdict_and_nothing_stays_loaded, reset),
+        cmocka_unit_test_setup(a_child_that_cannot_be_made_is_no_verdict, reset),
         cmocka_unit_test_setup(a_driver_that_hangs_is_given_up, reset),
         cmocka_unit_test_setup(an_enclave_of_our_own_shows_whether_any_starts, reset),
         cmocka_unit_test_setup(the_provisioning_device_is_asked_for_without_an_enclave, reset),
