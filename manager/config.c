@@ -10,6 +10,7 @@
 #include "bundles/base/settings.h"
 #include "bundles/base/text.h"
 #include "manager/config_updates.h"
+#include "manager/config_waivers.h"
 
 /* The document as libcyaml reads it: strings or NULL where a key is left out. */
 typedef struct SocketKeys {
@@ -50,6 +51,8 @@ typedef struct Document {
     char **trust;
     unsigned trust_count;
     ConfigUpdateKeys *updates;
+    ConfigWaiverKeys *waivers;
+    unsigned waivers_count;
     char *store, *state, *runtime, *simulated, *log_level;
 } Document;
 
@@ -112,6 +115,8 @@ static const cyaml_schema_field_t document_fields[] = {
     CYAML_FIELD_SEQUENCE("trust", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, Document, trust, &path_schema, 0,
                          CONFIG_TRUST_MAX),
     CYAML_FIELD_MAPPING_PTR("updates", CYAML_FLAG_OPTIONAL, Document, updates, config_update_fields),
+    CYAML_FIELD_SEQUENCE("waivers", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, Document, waivers,
+                         &config_waiver_schema, 0, CONFIG_WAIVERS_MAX),
     CYAML_FIELD_STRING_PTR("store", CYAML_FLAG_OPTIONAL, Document, store, 0, TEXT_MAX),
     CYAML_FIELD_STRING_PTR("state", CYAML_FLAG_OPTIONAL, Document, state, 0, TEXT_MAX),
     CYAML_FIELD_STRING_PTR("runtime", CYAML_FLAG_OPTIONAL, Document, runtime, 0, TEXT_MAX),
@@ -369,6 +374,8 @@ static bool read_rest(const Reader *reader, const Document *document, Config *co
                          &config->restart_settle_ms) &&
            read_fetch(reader, document, config) &&
            config_read_updates(document->updates, reader->name, config, reader->err) &&
+           config_read_waivers(document->waivers, document->waivers_count, reader->name, config,
+                               reader->err) &&
            read_word(reader, "simulated", document->simulated, "refuse", "allow", &config->simulated_allowed);
 }
 
@@ -454,6 +461,7 @@ void config_free(Config *config) {
     for (size_t i = 0; i < config->repositories_count; i++) {
         free(config->repositories[i]);
     }
+    config_free_waivers(config);
     free(config->updates_root);
     free(config->updates_channel);
     free(config);

@@ -26,6 +26,7 @@ enum {
     CONFIG_RUNTIME_PATH_MAX = 76, /* sun_path, less "/generation-4294967295.sock" */
     CONFIG_DUCKS_MAX = 8,
     CONFIG_TRUST_MAX = 16,
+    CONFIG_WAIVERS_MAX = 64,
     CONFIG_MIRRORS_MAX = 7, /* besides the repository itself */
     CONFIG_URL_MAX = 1024
 };
@@ -36,6 +37,12 @@ typedef enum ConfigAutomatic {
     CONFIG_AUTOMATIC_STAGE, /* download, verify and stage it */
     CONFIG_AUTOMATIC_SWAP   /* and swap to it */
 } ConfigAutomatic;
+
+typedef struct ConfigWaiver {
+    char *check; /* id */
+    char *reason;
+    int64_t until; /* seconds since 1970 */
+} ConfigWaiver;
 
 typedef struct Config {
     char *socket_path;
@@ -93,6 +100,8 @@ typedef struct Config {
 
     char **trust; /* trust policies besides Intel's; paths */
     size_t trust_count;
+    ConfigWaiver *waivers;
+    size_t waivers_count;
     bool simulated_allowed;
     LogLevel log_level;
 } Config;

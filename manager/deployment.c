@@ -70,12 +70,21 @@ Deployment *deployment_new(const DeploymentSpec *spec, Error *err) {
         return NULL;
     }
     count_from_zero(deployment->totals);
-    requirements_host_live(&deployment->host);
-    deployment->host.simulated_allowed = spec->config->simulated_allowed;
-    if (spec->config->epc_kib != 0) {
-        deployment->host.epc_kib = spec->config->epc_kib;
+    deployment->examinations = examinations_new(spec->event, spec->config, spec->store);
+    if (deployment->examinations == NULL) {
+        error_set(err, ERROR_MEMORY, "out of memory");
+        return NULL;
     }
+    deployment_host_read(deployment);
     return TAKE(deployment);
+}
+
+void deployment_host_read(Deployment *deployment) {
+    requirements_host_live(&deployment->host);
+    deployment->host.simulated_allowed = deployment->config->simulated_allowed;
+    if (deployment->config->epc_kib != 0) {
+        deployment->host.epc_kib = deployment->config->epc_kib;
+    }
 }
 
 void deployment_free(Deployment *deployment) {
@@ -92,6 +101,13 @@ void deployment_free(Deployment *deployment) {
     for (size_t i = 0; i < deployment->generations_count; i++) {
         generation_free(deployment->generations[i]);
     }
+    for (size_t i = 0; i < DEPLOYMENT_WATCHES; i++) {
+        (void)sd_event_source_disable_unref(deployment->platform_watches[i]);
+    }
+    examinations_free(deployment->examinations);
+    json_decref(deployment->checked);
+    json_decref(deployment->test_result);
+    json_decref(deployment->fingerprint);
     rescue_free(deployment->rescue);
     cleanup_close(&deployment->listener);
     free(deployment);

@@ -96,6 +96,9 @@ bool deployment_clients_ask(Deployment *deployment, DeploymentFreshFn fresh, voi
 json_t *deployment_clients_json(const Deployment *deployment);
 json_t *deployment_clients_count(const Deployment *deployment);
 
+/* Runs the checks for a bundle that was just staged, so that its swap need not wait for them. */
+void deployment_checks_ahead(Deployment *deployment, const char *digest);
+
 /* A new reference; NULL: out of memory. */
 json_t *deployment_json(Deployment *deployment);
 

@@ -32,6 +32,29 @@ bool deployment_is_busy(const Deployment *deployment, Error *err) {
 
 CLEANUP_DEFINE(Manifest, manifest_free)
 
+/* The gate: a check that fails refuses the bundle. What went before may always come back. */
+static void on_examined(void *context, const json_t *report, const Error *failure) {
+    Deployment *deployment = context;
+    Error err = ERROR_INIT;
+    (void)failure; /* it was logged; what cannot be known stops nothing */
+    bool good = report == NULL || examination_passes(report, &err);
+    (void)deployment_swap_event(deployment, good ? deployment->gated : SWAP_EVENT_REFUSED,
+                                good ? NULL : &err);
+}
+
+static void examine(Deployment *deployment, SwapEvent event) {
+    Error err = ERROR_INIT;
+    const Journal *journal = deployment->journal;
+    const ExaminationWish wish = {.bundle = journal->swap.next.digest,
+                                  .serving =
+                                      deployment_serving(deployment) != NULL ? journal->serving.digest : ""};
+    deployment->gated = event;
+    if (journal->swap.rollback ||
+        !examination_begin(deployment->examinations, &wish, on_examined, deployment, &err)) {
+        on_examined(deployment, NULL, &err);
+    }
+}
+
 static void on_verified(Deployment *deployment, const Error *failure) {
     StoreEntry next = {0}, serving = {0};
     Error err = ERROR_INIT, ignored = ERROR_INIT;
@@ -61,7 +84,11 @@ static void on_verified(Deployment *deployment, const Error *failure) {
                   (unsigned long long)deployment->host.epc_kib);
     }
     store_entry_done(&next);
-    (void)deployment_swap_event(deployment, event, event == SWAP_EVENT_REFUSED ? &err : NULL);
+    if (event == SWAP_EVENT_REFUSED) {
+        (void)deployment_swap_event(deployment, event, &err);
+    } else {
+        examine(deployment, event);
+    }
 }
 
 /* The manifest of what serves; NULL: nothing does, or it is not in the store any more. */

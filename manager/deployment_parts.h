@@ -7,12 +7,18 @@
 
 #include "manager/checks/requirements.h"
 #include "manager/deployment.h"
+#include "manager/examination.h"
 #include "manager/generation.h"
 #include "manager/helper.h"
 #include "manager/rescue.h"
 #include "manager/swap.h"
 
-enum { DEPLOYMENT_GENERATIONS_MAX = 32, DEPLOYMENT_CALL_MS = 5000, DEPLOYMENT_FINGERPRINTS_MAX = 16 };
+enum {
+    DEPLOYMENT_GENERATIONS_MAX = 32,
+    DEPLOYMENT_CALL_MS = 5000,
+    DEPLOYMENT_FINGERPRINTS_MAX = 16,
+    DEPLOYMENT_WATCHES = 3
+};
 
 /* A bundle whose files were verified, and how they looked to stat() then. */
 typedef struct Fingerprint {
@@ -93,6 +99,19 @@ struct Deployment {
     Error alarm;      /* the last alarm of a generation */
     int64_t alarm_at;
 
+    Examinations *examinations;
+    SwapEvent gated;     /* what the swap under way goes on with when no check fails */
+    json_t *test_result; /* of the test under way: what the generation said; NULL: nothing */
+    bool test_examined;  /* the generation's part is over */
+    Error test_failure;  /* and why it failed */
+    bool checks_due;     /* for what serves, at the next occasion */
+    json_t *checked;     /* summary of the last checks of what serves; NULL: not yet */
+    int64_t checked_at;
+    json_t *fingerprint;  /* of the platform; NULL: not read yet */
+    char changes[1024];   /* of the platform, until checks passed again; "": none */
+    Error platform_alarm; /* the check of what serves that fails now */
+    sd_event_source *platform_watches[DEPLOYMENT_WATCHES];
+
     Fingerprint fingerprints[DEPLOYMENT_FINGERPRINTS_MAX];
     size_t fingerprints_next;
 };
@@ -111,6 +130,7 @@ bool deployment_need_listener(Deployment *deployment, Error *err) __attribute__(
 bool deployment_hand_over(Deployment *deployment, Generation *generation, GenerationReplyFn reply, Error *err)
     __attribute__((warn_unused_result));
 void deployment_drain(Deployment *deployment, Generation *generation);
+void deployment_host_read(Deployment *deployment); /* what requirements are compared with */
 extern const JournalWho deployment_itself;
 
 /* deployment_swap.c */
@@ -123,6 +143,16 @@ void deployment_swap_settle(Deployment *deployment, unsigned actions);
 /* deployment_verify.c: calls back at once if the files look as they did when they were verified last. */
 bool deployment_verify(Deployment *deployment, const char *digest, DeploymentVerifiedFn verified, Error *err)
     __attribute__((warn_unused_result));
+
+/* deployment_checks.c */
+void deployment_checks_run(Deployment *deployment);     /* of what serves */
+void deployment_platform_watch(Deployment *deployment); /* once, after recovery */
+void deployment_platform_look(Deployment *deployment);  /* did it change? */
+json_t *deployment_checks_json(const Deployment *deployment);
+bool deployment_checks_problems(const Deployment *deployment, json_t *list);
+
+/* deployment_status.c */
+bool deployment_add_problem(json_t *list, const char *what, const char *text, const char *remedy);
 
 /* deployment_soak.c */
 void deployment_soak_begin(Deployment *deployment);

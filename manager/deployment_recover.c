@@ -218,6 +218,7 @@ bool deployment_recover(Deployment *deployment, Error *err) {
         !deployment_upkeep_begin(deployment, err)) {
         return false;
     }
+    deployment_platform_watch(deployment);
     deployment_sweep(deployment, true);
     keep_totals(deployment);
     find_listener(deployment);

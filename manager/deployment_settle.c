@@ -30,6 +30,7 @@ static bool keep_as_duck(Deployment *deployment, const JournalSwap *swap, Genera
 
 static void settle_journal(Deployment *deployment, const JournalSwap *swap, unsigned actions) {
     Journal *journal = deployment->journal;
+    deployment->checks_due = true;
     bool met = swap->state == SWAP_SOAKING || swap->state == SWAP_REVERTING;
     if ((actions & (SWAP_COMMIT | SWAP_KEEP_NEW)) != 0) {
         journal->serving = swap->next;

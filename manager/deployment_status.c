@@ -140,7 +140,7 @@ static json_t *generations_json(Deployment *deployment) {
     return TAKE(list);
 }
 
-static bool add_problem(json_t *list, const char *what, const char *text, const char *remedy) {
+bool deployment_add_problem(json_t *list, const char *what, const char *text, const char *remedy) {
     return json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "what", what, "text",
                                                  operation_text_json(text), "remedy", remedy)) == 0;
 }
@@ -151,7 +151,8 @@ static json_t *problems_json(Deployment *deployment) {
     char text[ERROR_TEXT_MAX + 128];
     bool good = list != NULL;
     if (good && journal->serving.digest[0] == '\0' && journal->swap.state == SWAP_IDLE) {
-        good = add_problem(list, "empty", "no bundle serves yet", "stage one, then: pswctl swap VERSION");
+        good = deployment_add_problem(list, "empty", "no bundle serves yet",
+                                      "stage one, then: pswctl swap VERSION");
     } else if (good && deployment_serving(deployment) == NULL) {
         const char *why = deployment->restart_error.kind != ERROR_NONE ? deployment->restart_error.text
                                                                        : "it is being started";
@@ -159,22 +160,23 @@ static json_t *problems_json(Deployment *deployment) {
         (void)snprintf(
             text, sizeof text, "nothing serves: %s; next attempt in %llu ms", why,
             (unsigned long long)(deployment->restart_at_ms > now ? deployment->restart_at_ms - now : 0));
-        good = add_problem(list, "down", text,
-                           journal->previous[0] != '\0' ? "go back to the bundle before: pswctl rollback"
-                                                        : "swap to another bundle: pswctl list");
+        good = deployment_add_problem(list, "down", text,
+                                      journal->previous[0] != '\0'
+                                          ? "go back to the bundle before: pswctl rollback"
+                                          : "swap to another bundle: pswctl list");
     }
     if (good && deployment_serving(deployment) != NULL && !deployment_is_healthy(deployment)) {
         (void)snprintf(text, sizeof text, "the serving generation makes no quotes: %s",
                        deployment->health.error.text);
-        good = add_problem(list, "health", text, "see its log; go back with: pswctl rollback");
+        good = deployment_add_problem(list, "health", text, "see its log; go back with: pswctl rollback");
     }
     if (good && deployment->path_error.kind != ERROR_NONE) {
-        good = add_problem(list, "socket", deployment->path_error.text, "see the text");
+        good = deployment_add_problem(list, "socket", deployment->path_error.text, "see the text");
     }
     if (good && deployment->alarm.kind != ERROR_NONE) {
-        good = add_problem(list, "alarm", deployment->alarm.text, "see the log of the generation");
+        good = deployment_add_problem(list, "alarm", deployment->alarm.text, "see the log of the generation");
     }
-    return good ? TAKE(list) : NULL;
+    return good && deployment_checks_problems(deployment, list) ? TAKE(list) : NULL;
 }
 
 static const char *overall(const Deployment *deployment) {
@@ -193,7 +195,7 @@ json_t *deployment_json(Deployment *deployment) {
     CLEANUP(json_freep) json_t *serving = bundle_json(deployment, journal->serving.digest);
     bool simulated = json_is_true(json_object_get(serving, "simulated"));
     return json_pack(
-        "{s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:b, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o, s:o}",
+        "{s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:b, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o, s:o, s:o}",
         "version", PSW_VERSION, "state", overall(deployment), "simulated", simulated, "socket",
         deployment->config->socket_path, "bundle", serving, "previous",
         bundle_json(deployment, journal->previous), "generations", generations_json(deployment), "reinit",
@@ -202,7 +204,8 @@ json_t *deployment_json(Deployment *deployment) {
         "rescue", "found", (json_int_t)rescue.found, "adopted", (json_int_t)rescue.adopted, "departed",
         (json_int_t)rescue.departed, "lost", (json_int_t)rescue.lost, "waiting",
         (json_int_t)rescue_waiting(deployment->rescue), "problems", problems_json(deployment), "health",
-        deployment_health_json(deployment), "clients", deployment_clients_count(deployment));
+        deployment_health_json(deployment), "clients", deployment_clients_count(deployment), "checks",
+        deployment_checks_json(deployment));
 }
 
 bool deployment_may_remove(const Deployment *deployment, const Digest *digest, Error *err) {

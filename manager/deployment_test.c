@@ -19,9 +19,54 @@ static void finish(Deployment *deployment, json_t *result, const Error *failure)
     deployment_save(deployment);
     if (failure != NULL) {
         log_warning("test-failed", "bundle=%.12s error=\"%s\"", deployment->test_digest, failure->text);
+        test->result = result; /* also why: the checks */
         operation_fail(deployment->operations, test, failure);
     } else {
         operation_succeed(deployment->operations, test, result);
+    }
+}
+
+static void on_examined(void *context, const json_t *report, const Error *failure) {
+    Deployment *deployment = context;
+    Error failed = deployment->test_failure;
+    json_t *result = TAKE(deployment->test_result);
+    if (result == NULL) {
+        result = json_object();
+    }
+    if (failure != NULL && failed.kind == ERROR_NONE) {
+        failed = *failure;
+    }
+    if (report != NULL && !json_put(result, "checks", json_deep_copy(report)) && failed.kind == ERROR_NONE) {
+        error_set(&failed, ERROR_MEMORY, "out of memory");
+    }
+    if (report != NULL && failed.kind == ERROR_NONE) {
+        (void)!examination_passes(report, &failed);
+    }
+    finish(deployment, result, failed.kind != ERROR_NONE ? &failed : NULL);
+}
+
+/* What the generation said, or why it failed, is one of the facts that the checks look at. Takes `result`. */
+static void examine(Deployment *deployment, json_t *result, const Error *failure) {
+    Error err = ERROR_INIT;
+    const char *serving = deployment->journal->serving.digest;
+    if (deployment->test == NULL || deployment->test_examined) {
+        json_decref(result);
+        return;
+    }
+    deployment->test_examined = true; /* the generation's end after this is none of the test's */
+    deployment->test_failure = failure != NULL ? *failure : ERROR_INIT;
+    json_decref(deployment->test_result);
+    deployment->test_result = result;
+    operation_step(deployment->operations, deployment->test, "checks");
+    CLEANUP(json_freep)
+    json_t *trial = result != NULL ? json_incref(result)
+                                   : json_pack("{s:o}", "error", operation_text_json(failure->text));
+    const ExaminationWish wish = {.bundle = deployment->test_digest,
+                                  .serving = strcmp(serving, deployment->test_digest) == 0 ? "" : serving,
+                                  .trial = trial,
+                                  .all = true};
+    if (!examination_begin(deployment->examinations, &wish, on_examined, deployment, &err)) {
+        on_examined(deployment, NULL, &err);
     }
 }
 
@@ -55,7 +100,7 @@ static void on_trial(void *context, Generation *generation, const ControlMessage
     if (result == NULL && failure == NULL && err.kind == ERROR_NONE) {
         error_set(&err, ERROR_MEMORY, "out of memory");
     }
-    finish(deployment, result, result == NULL ? (failure != NULL ? failure : &err) : NULL);
+    examine(deployment, result, result == NULL ? (failure != NULL ? failure : &err) : NULL);
 }
 
 void deployment_test_ready(Deployment *deployment, Generation *generation) {
@@ -71,7 +116,7 @@ void deployment_test_ready(Deployment *deployment, Generation *generation) {
 }
 
 void deployment_test_gone(Deployment *deployment, const Error *failure) {
-    finish(deployment, NULL, failure);
+    examine(deployment, NULL, failure);
 }
 
 Operation *deployment_test(Deployment *deployment, const char *what, JournalWho who, Error *err) {
@@ -94,6 +139,7 @@ Operation *deployment_test(Deployment *deployment, const char *what, JournalWho 
         return NULL;
     }
     deployment->test = test;
+    deployment->test_examined = false;
     operation_step(deployment->operations, test, "verifying");
     if (!deployment_verify(deployment, deployment->test_digest, on_verified, err)) {
         finish(deployment, NULL, err);

@@ -57,6 +57,7 @@ static int on_upkeep(sd_event_source *source, uint64_t usec, void *context) {
     (void)source, (void)usec;
     Deployment *deployment = context;
     Error ignored = ERROR_INIT;
+    deployment_platform_look(deployment);
     deployment_ducks_prune(deployment);
     deployment_sweep(deployment, false);
     deployment_health_upkeep(deployment);

@@ -28,9 +28,13 @@ typedef struct Task {
 } Task;
 
 static const Task tasks[] = {
-    {"stage", helper_task_stage, NULL},   {"verify", helper_task_verify, NULL},
-    {"remove", helper_task_remove, NULL}, {"fetch", helper_task_fetch, NULL},
-    {"update", helper_task_update, NULL}, {"courier", helper_task_courier, helper_prepare_courier},
+    {"stage", helper_task_stage, NULL},
+    {"verify", helper_task_verify, NULL},
+    {"remove", helper_task_remove, NULL},
+    {"fetch", helper_task_fetch, NULL},
+    {"update", helper_task_update, NULL},
+    {"courier", helper_task_courier, helper_prepare_courier},
+    {"checks", helper_task_checks, helper_prepare_checks},
 };
 
 static bool report(json_t *message) {

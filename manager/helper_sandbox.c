@@ -61,6 +61,7 @@ static const Profile profiles[] = {
       {"downloads", SANDBOX_WRITE},
       {"root", SANDBOX_READ},
       {"repository", SANDBOX_READ}}},
+    {"checks", SANDBOX_CALLS_BASE, false, nothing, {{NULL, SANDBOX_READ}}}, /* its work is done before */
     {"courier", COURIER, true, name_service, {{NULL, SANDBOX_READ}}},
 };
 

@@ -185,6 +185,7 @@ static void on_staged(void *context, const json_t *result, const Error *failure)
     const char *digest = json_string_value(json_object_get(result, "digest"));
     if (digest != NULL) {
         deployment_label(jobs->spec.deployment, digest, job->operation->what, sizeof job->operation->what);
+        deployment_checks_ahead(jobs->spec.deployment, digest);
     }
     if (job->digest[0] != '\0') { /* it is in the store now, the download is of no more use */
         downloads_remove(jobs->downloads, job->digest);

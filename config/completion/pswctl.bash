@@ -54,7 +54,8 @@ _pswctl() {
     check-update) set -- "--no-wait $common" ;;
     update) set -- "--to --stage-only --soak --allow-downgrade --from --no-wait $common" ;;
     stage) set -- "--no-wait $common" ;;
-    test | remove) set -- "--no-wait $common $(_pswctl_bundles)" ;;
+    test) set -- "--junit --no-wait $common $(_pswctl_bundles)" ;;
+    remove) set -- "--no-wait $common $(_pswctl_bundles)" ;;
     swap) set -- "--soak --allow-downgrade --no-wait $common $(_pswctl_bundles)" ;;
     diff) set -- "$common $(_pswctl_bundles)" ;;
     rollback) set -- "--soak --no-wait $common" ;;

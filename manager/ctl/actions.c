@@ -62,7 +62,17 @@ bool ctl_stage(Ctl *ctl, Error *err) {
 }
 
 bool ctl_test(Ctl *ctl, Error *err) {
-    return post(ctl, "/v1/test", json_pack("{s:s}", "bundle", ctl->operand), err);
+    CLEANUP(json_freep) json_t *body = json_pack("{s:s}", "bundle", ctl->operand);
+    json_t *begun = body != NULL ? ctl_client_call(ctl->client, "POST", "/v1/test", body, err) : NULL;
+    CLEANUP(json_freep) json_t *test = begun != NULL ? ctl_await(ctl, begun, err) : NULL;
+    if (test == NULL) {
+        return body == NULL && error_set(err, ERROR_MEMORY, "out of memory, or an argument is not UTF-8");
+    }
+    const json_t *report = json_object_get(json_object_get(test, "result"), "checks");
+    if (report != NULL && !ctl->json) {
+        ctl_print_checks(report, true);
+    }
+    return (report == NULL || ctl_write_junit(ctl, report, err)) && ctl_report(ctl, test, err);
 }
 
 bool ctl_add_downgrades(const Ctl *ctl, json_t *body) {

@@ -12,6 +12,7 @@
 #include "manager/checks/report.h"
 #include "manager/config.h"
 #include "manager/ctl/ctl.h"
+#include "manager/examination.h"
 
 static bool is_status(const json_t *check, const char *status) {
     return strcmp(ctl_text(check, "status"), status) == 0;
@@ -30,7 +31,7 @@ void ctl_print_checks(const json_t *report, bool all) {
     size_t index = 0;
     const json_t *check = NULL;
     json_array_foreach(checks, index, check) {
-        if (all || !(is_status(check, "pass") || is_status(check, "skip"))) {
+        if (!is_status(check, "skip") && (all || !is_status(check, "pass"))) {
             print_check(check);
         }
     }
@@ -69,28 +70,30 @@ static Config *load_config(const Ctl *ctl, Error *err) {
     return config_parse((Bytes){(const uint8_t *)defaults, sizeof defaults - 1}, "defaults", err);
 }
 
-static CheckSettings settings_of(const Config *config) {
-    return (CheckSettings){.socket_path = config->socket_path,
-                           .store = config->store,
-                           .state = config->state,
-                           .runtime = config->runtime,
-                           .socket_mode = config->socket_mode,
-                           .simulated_allowed = config->simulated_allowed,
-                           .epc_sequential = config->epc_sequential,
-                           .epc_kib = config->epc_kib,
-                           .trial_latency_max_ms = config->trial_latency_max_ms,
-                           .ducks_count = config->ducks_count};
+static void waive(const Config *config, CheckReport *report, int64_t now) {
+    CheckWaiver waivers[REPORT_WAIVERS_MAX];
+    size_t count = 0;
+    for (; count < config->waivers_count && count < REPORT_WAIVERS_MAX; count++) {
+        const ConfigWaiver *waiver = &config->waivers[count];
+        waivers[count] = (CheckWaiver){waiver->check, waiver->reason, waiver->until};
+        if (now >= waiver->until) {
+            (void)fprintf(stderr, "pswctl: the waiver of check %s has expired and is ignored\n",
+                          waiver->check);
+        }
+    }
+    report_waive(report, waivers, count, now);
 }
 
 static json_t *examine(const Ctl *ctl, const Config *config, Error *err) {
     Host host;
     CheckReport report = {0};
-    const CheckSettings settings = settings_of(config);
+    const CheckSettings settings = examination_settings(config);
     if (!host_open(ctl->root != NULL ? ctl->root : "/", &host, err)) {
         return NULL;
     }
     const CheckSubject subject = {.host = &host, .settings = &settings};
     bool good = report_run(&subject, false, &report, err);
+    waive(config, &report, host.now);
     json_t *json = good ? report_json(&report) : NULL;
     report_done(&report);
     host_close(&host);

@@ -67,7 +67,8 @@ bool ctl_list_remote(Ctl *ctl, Error *err); /* list --remote */
 /* The part of `status` about updates. */
 void ctl_print_updates(const json_t *updates);
 
-/* A report of checks (manager/checks/report.h): all of them, or what is not as it should be; and --junit. */
+/* A report of checks (manager/checks/report.h): all that were run, or what is not as it should be; and
+ * --junit. */
 void ctl_print_checks(const json_t *report, bool all);
 bool ctl_write_junit(const Ctl *ctl, const json_t *report, Error *err);
 /* A verdict on a quote (bundles/dcap/verdict.h) as text. */

@@ -52,8 +52,10 @@ static const Command commands[] = {
     {"stage", "FILE|SHA256", "[--no-wait]", ctl_stage, "verify a bundle and put it into the store",
      "Sends FILE to the manager, which verifies every byte of it and puts it into the store. With the\n"
      "SHA-256 of something fetched before, stages that.\n"},
-    {"test", "BUNDLE", "[--no-wait]", ctl_test, "try a staged bundle beside what serves",
-     "Starts the bundle, lets it load its enclaves and make a trial quote, and ends it. No client meets it.\n"
+    {"test", "BUNDLE", "[--junit FILE] [--no-wait]", ctl_test, "try a staged bundle beside what serves",
+     "Starts the bundle, lets it load its enclaves and make a trial quote, ends it, and runs all "
+     "compatibility\n"
+     "checks for it: one line a check. No client meets it. --junit also writes JUnit XML.\n"
      "BUNDLE is a version, NAME@VERSION, or at least 8 digits of the digest.\n"},
     {"diff", "BUNDLE", NULL, ctl_diff, "what a swap to a staged bundle would change",
      "Compares the serving bundle with BUNDLE: ISVSVNs, MRENCLAVEs, requirements, files, and what "

@@ -109,6 +109,23 @@ static void print_problems(const json_t *status) {
     }
 }
 
+static void print_checks(const json_t *checks) {
+    const json_t *serving = json_object_get(checks, "serving"), *counts = json_object_get(serving, "counts");
+    const json_t *waiver = NULL;
+    size_t index = 0;
+    char time[24];
+    if (json_is_object(counts)) {
+        (void)printf("%-11s %lld failed, %lld warnings, %lld passed, %s ago (pswctl doctor)\n", "checks",
+                     ctl_number(counts, "fail"), ctl_number(counts, "warn"), ctl_number(counts, "pass"),
+                     ago(ctl_number(checks, "at"), time, sizeof time));
+    }
+    json_array_foreach(json_object_get(checks, "waivers"), index, waiver) {
+        (void)printf("%-11s %s until %s: %s%s\n", "waived", ctl_text(waiver, "check"),
+                     ctl_text(waiver, "until"), ctl_text(waiver, "reason"),
+                     json_is_true(json_object_get(waiver, "expired")) ? " (EXPIRED)" : "");
+    }
+}
+
 static void print_bundles(const json_t *bundles, const char *indent) {
     size_t index = 0;
     const json_t *bundle = NULL;
@@ -137,6 +154,7 @@ static void print_status(const json_t *status, const json_t *bundles) {
     print_generations(status);
     print_laggards(status);
     print_operation(status);
+    print_checks(json_object_get(status, "checks"));
     ctl_print_updates(json_object_get(status, "updates"));
     print_bundles(json_object_get(bundles, "bundles"), "staged");
 }

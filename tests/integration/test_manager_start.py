@@ -12,7 +12,7 @@ import unittest
 
 from tests.support import node as nodes
 
-USAGE, CONFIG, INPUT, NOT_FOUND, CONFLICT, PERMISSION, UNAVAILABLE = 2, 3, 4, 7, 8, 9, 15
+USAGE, CONFIG, INPUT, VERIFY, NOT_FOUND, CONFLICT, PERMISSION, UNAVAILABLE = 2, 3, 4, 5, 7, 8, 9, 15
 NOBODY = 65534
 
 
@@ -113,7 +113,9 @@ class StartTest(unittest.TestCase):
         node.socket.write_text("precious", encoding="ascii")
         node.start()
         node.ctl("stage", self.bundle)
-        self.assertEqual(node.ctl_raw("swap", "1.1").returncode, CONFLICT)
+        result = node.ctl_raw("swap", "1.1")
+        self.assertEqual(result.returncode, VERIFY, result.stderr)
+        self.assertIn("check socket.file", result.stderr)
         self.assertEqual(node.socket.read_text(encoding="ascii"), "precious")
 
     def test_the_socket_has_the_mode_and_group_that_the_configuration_says(self):
