@@ -60,6 +60,7 @@ _pswctl() {
     diff) set -- "$common $(_pswctl_bundles)" ;;
     rollback) set -- "--soak --no-wait $common" ;;
     verify) set -- "--collateral --root --time $common" ;;
+    explain) set -- "$common $(pswctl doctor --json 2>/dev/null | sed -n 's/^ *"id": "\([^"]*\)".*/\1/p')" ;;
     doctor) set -- "--root --junit $common" ;;
     journal) set -- "--count $common" ;;
     *) set -- "$common" ;;

@@ -212,8 +212,9 @@ static void check_stale_mounts(const CheckSubject *subject, CheckResult *result)
     }
 }
 
-/* Lines of /proc/net/unix that end in the path: "Num: RefCount Protocol Flags Type St Inode Path". */
-static size_t count_listeners(const Host *host, const char *wanted) {
+/* Lines of /proc/net/unix that end in the path: "Num: RefCount Protocol Flags Type St Inode Path". With
+ * `begins`, in a path that only begins so. */
+static size_t count_listeners(const Host *host, const char *wanted, bool begins) {
     CLEANUP(buffer_done) Buffer text = BUFFER_INIT(HOST_FILE_MAX);
     Error ignored = ERROR_INIT;
     size_t count = 0;
@@ -229,9 +230,19 @@ static size_t count_listeners(const Host *host, const char *wanted) {
             (void)strsep(&flags, " ");
         }
         bool listens = flags != NULL && strtoul(flags, NULL, 16) == LISTENS;
-        count += listens && path != NULL && strcmp(path + 1, wanted) == 0 ? 1 : 0;
+        bool fits = path != NULL &&
+                    (begins ? strncmp(path + 1, wanted, strlen(wanted)) == 0 : strcmp(path + 1, wanted) == 0);
+        count += listens && fits ? 1 : 0;
     }
     return count;
+}
+
+/* Ours was bound as .NAME.XXXXXXXX beside the path, and moved into place. */
+static size_t count_named(const Host *host, const char *path) {
+    char bound[PATH_MAX];
+    const char *name = strrchr(path, '/') + 1;
+    (void)snprintf(bound, sizeof bound, "%.*s.%s.", (int)(name - path), path, name);
+    return count_listeners(host, path, false) + count_listeners(host, bound, true);
 }
 
 static void check_listeners(const CheckSubject *subject, CheckResult *result) {
@@ -241,8 +252,7 @@ static void check_listeners(const CheckSubject *subject, CheckResult *result) {
         return;
     }
     const char *run = strncmp(path, "/var/run/", 9) == 0 ? path + 4 : path;
-    size_t count =
-        count_listeners(subject->host, path) + (run != path ? count_listeners(subject->host, run) : 0);
+    size_t count = count_named(subject->host, path) + (run != path ? count_named(subject->host, run) : 0);
     if (count > 1) {
         check_bad(result,
                   "%zu sockets listen by the name %s: clients that hold an earlier one never reach the last",
@@ -261,7 +271,8 @@ static void check_abstract(const CheckSubject *subject, CheckResult *result) {
     }
     char padded[128] = ABSTRACT_NAME; /* clients pad the name with NULs, which the kernel shows as @ */
     memset(padded + strlen(padded), '@', 108 - strlen(padded));
-    if (count_listeners(subject->host, ABSTRACT_NAME) + count_listeners(subject->host, padded) > 0) {
+    if (count_listeners(subject->host, ABSTRACT_NAME, false) + count_listeners(subject->host, padded, false) >
+        0) {
         check_bad(result,
                   "somebody listens on the abstract name sgx_aesm_socket_base, which Gramine asks first");
     } else {

@@ -62,7 +62,8 @@ bool ctl_update(Ctl *ctl, Error *err);
 bool ctl_explain(Ctl *ctl, Error *err);
 bool ctl_doctor(Ctl *ctl, Error *err);
 bool ctl_verify(Ctl *ctl, Error *err);
-bool ctl_list_remote(Ctl *ctl, Error *err); /* list --remote */
+bool ctl_explain_code(Ctl *ctl, Error *err); /* explain CODE: without the manager */
+bool ctl_list_remote(Ctl *ctl, Error *err);  /* list --remote */
 
 /* The part of `status` about updates. */
 void ctl_print_updates(const json_t *updates);

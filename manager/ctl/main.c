@@ -42,9 +42,10 @@ static const Command commands[] = {
      "--to, that version of the channel, which may be older than what serves; with --stage-only there is no\n"
      "swap. --from takes a repository in a DIRECTORY, or a FILE of psw-bundle repo export, instead of the\n"
      "configured one, for nodes without a network: it is verified in the same way.\n"},
-    {"explain", NULL, NULL, ctl_explain, "why nothing happens, or what would",
+    {"explain", "[CODE]", NULL, ctl_explain, "why nothing happens, or what a code means",
      "Says in one sentence how things stand with updates, and for every bundle of the channel why it is or\n"
-     "is not offered to this node.\n"},
+     "is not offered to this node. With a CODE, without the manager: what a number of AESM (42), of Intel's\n"
+     "libraries (0xe018, 0x4004, SGX_QL_OUT_OF_EPC) or a check (driver.nodes) means, and what to do.\n"},
     {"fetch", "URL", "--sha256 D [--stage] [--no-wait]", ctl_fetch, "download a bundle",
      "Downloads a bundle over https (or from a file: URL) and keeps it only if its SHA-256 is D. An\n"
      "interrupted download goes on where it stopped. With --stage it is verified and staged at once; else\n"
@@ -267,7 +268,7 @@ static Parsed take_operand(const Command *command, int argc, char **argv, Ctl *c
         (void)fprintf(stderr, "pswctl: '%s' is one argument too many\n", argv[optind]);
         return PARSED_WRONG;
     }
-    if (command->operand != NULL && ctl->operand == NULL) {
+    if (command->operand != NULL && ctl->operand == NULL && command->operand[0] != '[') {
         (void)fprintf(stderr, "pswctl: %s needs %s\n", command->name, command->operand);
         return PARSED_WRONG;
     }
@@ -321,6 +322,9 @@ static char *find_api(const Ctl *ctl, Error *err) {
 static const CtlCommandFn alone[] = {ctl_doctor, ctl_verify};
 
 static bool run(const Command *command, Ctl *ctl, Error *err) {
+    if (command->run == ctl_explain && ctl->operand != NULL) {
+        return ctl_explain_code(ctl, err);
+    }
     for (size_t i = 0; i < sizeof alone / sizeof alone[0]; i++) {
         if (command->run == alone[i]) {
             return command->run(ctl, err);
