@@ -12,6 +12,8 @@
 #include "manager/api_request.h"
 #include "manager/timer.h"
 
+enum { COMPLAINT_PAUSE_MS = 10 * 1000 };
+
 /* One HTTP server: of the API's socket, or of the metrics alone. */
 struct ApiServer {
     Api *api;
@@ -24,6 +26,7 @@ struct Api {
     ApiSpec spec;
     ApiServer own, metrics;
     ApiRequest *waiting;
+    LogPace complaints;
 };
 
 static void run(ApiServer *server);
@@ -155,6 +158,13 @@ static bool may_come(const ApiServer *server, struct MHD_Connection *connection,
                : api_peer_check(info->connect_fd, server->api->spec.config->api_group, &request->who, err);
 }
 
+static void complain(Api *api, const Error *err) {
+    unsigned left_out = 0;
+    if (log_may(&api->complaints, COMPLAINT_PAUSE_MS, &left_out)) {
+        log_warning("api-refused", "error=\"%s\" others=%u", err->text, left_out);
+    }
+}
+
 static enum MHD_Result begin(ApiServer *server, struct MHD_Connection *connection, const char *url,
                              const char *method, void **state) {
     Api *api = server->api;
@@ -174,7 +184,7 @@ static enum MHD_Result begin(ApiServer *server, struct MHD_Connection *connectio
     request->wants_upload = type != NULL && strcmp(type, "application/octet-stream") == 0;
     Error err = ERROR_INIT;
     if (!may_come(server, connection, request, &err)) {
-        log_warning("api-refused", "error=\"%s\"", err.text);
+        complain(api, &err);
     } else if (!text_copy(request->path, sizeof request->path, url)) {
         error_set(&err, ERROR_NOT_FOUND, "there is no such path");
     } else if (is_too_large(request)) {

@@ -158,7 +158,7 @@ static bool on_warm(Generation *generation, Error *err) {
         return false;
     }
     log_info("ready", "bundle=%s version=%s%s warm_up_us=%llu canary_us=%llu", generation->manifest->name,
-             generation->manifest->version, generation->manifest->simulated ? " simulated" : "",
+             generation->manifest->version, generation->manifest->simulated ? " simulated=yes" : "",
              (unsigned long long)generation->warm_up_us, (unsigned long long)generation->canary_us);
     announce(generation, CONTROL_EVENT_READY, generation_status(generation));
     (void)sd_notify(0, "READY=1");

@@ -111,6 +111,17 @@ void log_event(LogLevel level, const char *event, const char *format, ...) {
     errno = saved;
 }
 
+bool log_may(LogPace *pace, uint64_t pause_ms, unsigned *ret_left_out) {
+    uint64_t now = clock_monotonic_ms();
+    if (now < pace->next_ms) {
+        pace->left_out++;
+        return false;
+    }
+    *ret_left_out = pace->left_out;
+    *pace = (LogPace){.next_ms = now + pause_ms};
+    return true;
+}
+
 const char *log_quote(char *buffer, size_t size, const char *text) {
     if (size < 3) {
         (void)text_copy(buffer, size, "");

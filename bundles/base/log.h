@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum LogLevel {
     LOG_LEVEL_ERROR = 3, /* the numbers are syslog's */
@@ -30,6 +31,14 @@ void log_open(const char *name, LogLevel level);
 bool log_level_parse(const char *text, LogLevel *ret_level); /* error, warning, info, debug */
 void log_event(LogLevel level, const char *event, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* For complaints that outsiders can cause: true if this one may be logged now, with how many were not since
+ * the last one that was. One at a time may, and the next after pause_ms. Not thread-safe. */
+typedef struct LogPace {
+    uint64_t next_ms;
+    unsigned left_out;
+} LogPace;
+bool log_may(LogPace *pace, uint64_t pause_ms, unsigned *ret_left_out);
 
 /* "text" in double quotes with \" and \\ escaped, cut at size; returns buffer. */
 const char *log_quote(char *buffer, size_t size, const char *text);

@@ -117,6 +117,20 @@ static void quoting_escapes_and_cuts(void **state) {
     assert_string_equal(log_quote(buffer, 2, "abc"), "");
 }
 
+static void of_many_complaints_one_is_made_and_the_others_are_counted(void **state) {
+    (void)state;
+    LogPace pace = {0};
+    unsigned left_out = 99;
+    assert_true(log_may(&pace, 3600 * 1000, &left_out));
+    assert_int_equal(left_out, 0);
+    for (int i = 0; i < 5; i++) {
+        assert_false(log_may(&pace, 3600 * 1000, &left_out));
+    }
+    pace.next_ms = 0; /* an hour later */
+    assert_true(log_may(&pace, 0, &left_out));
+    assert_int_equal(left_out, 5);
+}
+
 int main(void) {
     (void)unsetenv("JOURNAL_STREAM");
     const struct CMUnitTest tests[] = {
@@ -127,6 +141,7 @@ int main(void) {
         cmocka_unit_test(the_journal_gets_priorities),
         cmocka_unit_test(levels_have_names),
         cmocka_unit_test(quoting_escapes_and_cuts),
+        cmocka_unit_test(of_many_complaints_one_is_made_and_the_others_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
