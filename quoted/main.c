@@ -163,16 +163,17 @@ static bool run(const Options *options, const Config *config, Error *err) {
                            .control_path = options->control,
                            .listener_fd = -1,
                            .config = config};
-    /* All three have to happen while there is one thread. */
-    if (!prepare(options, config, &spec, &manifest, err) ||
+    /* Before the socket can be seen: from then on SIGTERM is an end in order. */
+    AUTO_CLOSE int signal_fd = open_signals(err);
+    /* The others have to happen while there is one thread. */
+    if (signal_fd < 0 || !prepare(options, config, &spec, &manifest, err) ||
         !confine_enter(config, manifest, options->control, err) ||
         (options->control != NULL && !handover_start(&handover, err))) {
         return false;
     }
     spec.manifest = manifest;
     spec.handover = options->control != NULL ? &handover : NULL;
-    AUTO_CLOSE int signal_fd = open_signals(err);
-    bool good = signal_fd >= 0 && generation_run(&spec, signal_fd, err);
+    bool good = generation_run(&spec, signal_fd, err);
     handover_stop(&handover);
     return good;
 }
