@@ -203,12 +203,19 @@ static const int hostile_calls[] = {CALL(execve),
                                     -1};
 
 /* The leak checker of the sanitizers looks at its own process from a child of its own. */
-static const int sanitizer_calls[] = {
-    CALL(open),     CALL(openat),    CALL(readlink),         CALL(readlinkat),  CALL(getdents64),
-    CALL(access),   CALL(stat),      CALL(ptrace),           CALL(clone),       CALL(wait4),
-    CALL(waitid),   CALL(prctl),     CALL(process_vm_readv), CALL(personality), CALL(mmap),
-    CALL(mprotect), CALL(prlimit64), CALL(arch_prctl),       CALL(kill),        CALL(tgkill),
-    CALL(pipe),     CALL(getpgrp),   CALL(membarrier),       CALL(ioctl),       -1};
+static const int sanitizer_calls[] = {CALL(open),        CALL(openat),
+                                      CALL(readlink),    CALL(readlinkat),
+                                      CALL(getdents),    CALL(getdents64),
+                                      CALL(access),      CALL(stat),
+                                      CALL(ptrace),      CALL(clone),
+                                      CALL(wait4),       CALL(waitid),
+                                      CALL(prctl),       CALL(process_vm_readv),
+                                      CALL(personality), CALL(mmap),
+                                      CALL(mprotect),    CALL(prlimit64),
+                                      CALL(arch_prctl),  CALL(kill),
+                                      CALL(tgkill),      CALL(pipe),
+                                      CALL(getpgrp),     CALL(membarrier),
+                                      CALL(ioctl),       -1};
 
 static int add_calls(scmp_filter_ctx filter, uint32_t action, const int *calls) {
     int result = 0;
