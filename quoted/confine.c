@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/sandbox.h"
@@ -25,6 +26,19 @@ static void add(Places *places, const char *path, SandboxAccess access) {
     places->list[places->count++] = (SandboxPlace){.path = path, .access = access, .optional = true};
 }
 
+/* Intel's quote library finds it by the loader's path; these are the places of its packages. */
+static bool host_has_provider(void) {
+    static const char *const paths[] = {
+        "/usr/lib/x86_64-linux-gnu/libdcap_quoteprov.so.1", "/usr/lib64/libdcap_quoteprov.so.1",
+        "/usr/lib/libdcap_quoteprov.so.1", "/usr/local/lib/libdcap_quoteprov.so.1"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        if (access(paths[i], F_OK) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool confine_allows_network(const Config *config, const Manifest *manifest) {
     switch (config->network) {
     case CONFIG_NETWORK_ALLOW:
@@ -33,7 +47,8 @@ bool confine_allows_network(const Config *config, const Manifest *manifest) {
         return false;
     case CONFIG_NETWORK_BY_BUNDLE:
     default:
-        return !manifest->simulated && (config->host_provider || libraries_find_provider(manifest) != NULL);
+        return !manifest->simulated &&
+               (config->host_provider || libraries_find_provider(manifest) != NULL || host_has_provider());
     }
 }
 
