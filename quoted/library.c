@@ -206,10 +206,13 @@ static int check_origin(struct dl_phdr_info *info, size_t size, void *context) {
     return 0;
 }
 
-/* By its name alone, as the QE logic will ask for it at every quote. */
+/* By its name alone, as the QE logic will ask for it at every quote. It stays loaded. */
 static bool load_host_provider(Error *err) {
-    return dlopen(PROVIDER_NAME ".1", RTLD_LAZY | RTLD_LOCAL) != NULL ||
-           dlopen(PROVIDER_NAME, RTLD_LAZY | RTLD_LOCAL) != NULL ||
+    const void *library = dlopen(PROVIDER_NAME ".1", RTLD_LAZY | RTLD_LOCAL);
+    if (library == NULL) {
+        library = dlopen(PROVIDER_NAME, RTLD_LAZY | RTLD_LOCAL);
+    }
+    return library != NULL ||
            error_set(err, ERROR_ENGINE,
                      "provider: host: the host's certificate provider does not load: %s: install one, or "
                      "write 'provider: bundle'",
