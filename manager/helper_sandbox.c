@@ -126,13 +126,15 @@ static bool enter(const Profile *profile, const json_t *arguments, uint64_t file
     if (!find_places(profile, arguments, &places, err) || !warm_up(err)) {
         return false;
     }
-    const Sandbox sandbox = {
-        .uid = profile->nobody ? NOBODY : 0,
-        .gid = profile->nobody ? NOBODY : 0,
-        .limits = {.memory = HELPER_MEMORY_MAX, .file_size = file_size_max, .files = FILES_MAX},
-        .places = places.list,
-        .places_count = places.count,
-        .calls = profile->calls};
+    const Sandbox sandbox = {.uid = profile->nobody ? NOBODY : 0,
+                             .gid = profile->nobody ? NOBODY : 0,
+                             .limits = {.memory = HELPER_MEMORY_MAX,
+                                        .file_size = file_size_max,
+                                        .files = FILES_MAX,
+                                        .alone = (profile->calls & SANDBOX_CALLS_THREADS) == 0},
+                             .places = places.list,
+                             .places_count = places.count,
+                             .calls = profile->calls};
     return sandbox_apply(&sandbox, &report, err);
 }
 

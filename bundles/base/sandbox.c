@@ -45,6 +45,7 @@ static bool set_limits(const SandboxLimits *limits, Error *err) {
     return limit(RLIMIT_CORE, 0, err) &&
            (limits->file_size == 0 || limit(RLIMIT_FSIZE, limits->file_size, err)) &&
            (limits->files == 0 || limit(RLIMIT_NOFILE, limits->files, err)) &&
+           (!limits->alone || SANDBOX_RELAXED || limit(RLIMIT_NPROC, 0, err)) &&
            (limits->memory == 0 || SANDBOX_RELAXED || limit(RLIMIT_AS, limits->memory, err));
 }
 

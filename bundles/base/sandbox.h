@@ -57,6 +57,7 @@ typedef struct SandboxLimits {
     uint64_t memory;    /* bytes of address space; not in builds with a sanitizer, which reserve far more */
     uint64_t file_size; /* bytes */
     uint32_t files;     /* open descriptors */
+    bool alone;         /* no further process or thread of its user; binds nobody who is root */
 } SandboxLimits;
 
 typedef struct Sandbox {

@@ -25,7 +25,7 @@ static bool enter(const Sandbox *profile, Error *err) {
 }
 
 bool confine_reading(Error *err) {
-    const Sandbox profile = {.limits = {.memory = MEMORY_MAX},
+    const Sandbox profile = {.limits = {.memory = MEMORY_MAX, .alone = true},
                              .read_anywhere = true,
                              .calls = SANDBOX_CALLS_BASE | SANDBOX_CALLS_READ};
     return enter(&profile, err);
@@ -41,7 +41,7 @@ static _Noreturn void be_child(int channel, int dir_fd, ConfineWorkFn work, void
     Outcome outcome = {.err = ERROR_INIT};
     Error *err = &outcome.err;
     const SandboxPlace place = {.fd = dir_fd, .access = SANDBOX_WRITE};
-    const Sandbox profile = {.limits = {.memory = MEMORY_MAX},
+    const Sandbox profile = {.limits = {.memory = MEMORY_MAX, .alone = true},
                              .places = &place,
                              .places_count = 1,
                              .calls = SANDBOX_CALLS_BASE | SANDBOX_CALLS_WRITE};

@@ -490,6 +490,15 @@ static void a_process_is_not_split(void **state) {
     assert_int_equal(errno_of(&threads, split, NULL), EPERM);
 }
 
+static void alone_is_alone_also_without_a_filter(void **state) {
+    (void)state;
+    needs_root();
+    const Sandbox profile = {.uid = NOBODY, .gid = NOBODY, .limits = {.alone = true}, .read_anywhere = true};
+    if (!sandbox_is_relaxed()) {
+        assert_int_equal(errno_of(&profile, split, NULL), EAGAIN);
+    }
+}
+
 static void threads_are_had_for_the_asking(void **state) {
     (void)state;
     const Sandbox with = {.calls = SANDBOX_CALLS_BASE | SANDBOX_CALLS_THREADS};
@@ -697,6 +706,7 @@ int main(void) {
         cmocka_unit_test(among_any_calls_hostile_ones_are_refused),
         cmocka_unit_test(files_alone_forbid_programs),
         cmocka_unit_test(a_process_is_not_split),
+        cmocka_unit_test(alone_is_alone_also_without_a_filter),
         cmocka_unit_test(threads_are_had_for_the_asking),
         cmocka_unit_test(code_is_mapped_for_the_asking),
         SCENE_TEST(limits_hold),
