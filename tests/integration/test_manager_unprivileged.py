@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The main job as an ordinary user without capabilities, as the unit runs it: stage, swap, crash, roll back."""
+"""The main job as an ordinary user without capabilities, as the unit runs it: fetch, stage, swap, crash,
+roll back."""
 
+import hashlib
 import os
 import pathlib
 import shutil
 import subprocess
 import sys
+import tempfile
 import unittest
 
 from tests.support import node as nodes
+from tests.support.tls_site import Nginx
 
 USER = 61234  # nobody's
 
@@ -21,12 +25,17 @@ class Unprivileged(unittest.TestCase):
 
     def test_the_main_job_needs_no_root(self):
         self.assertNotEqual(os.getuid(), 0)
-        node = nodes.Node({"swap": {"soak": "1h"}})
+        directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-"))
+        self.addCleanup(shutil.rmtree, directory, ignore_errors=True)
+        (directory / "www").mkdir()
+        site = Nginx(directory, directory / "www")
+        self.addCleanup(site.stop)
+        node = nodes.Node({"swap": {"soak": "1h"}, "fetch": {"ca": site.authority}})
         self.addCleanup(node.stop)
-        first, second = node.platform.bundle("1.0", 8), node.platform.bundle("2.0", 9)
+        first, second = node.platform.bundle("1.0", 8), node.platform.bundle("2.0", 9, output=directory / "www/b.pswb")
         node.start()
-        for bundle in first, second:
-            node.ctl("stage", bundle)
+        node.ctl("stage", first)
+        node.ctl("fetch", f"{site.url}/b.pswb", "--sha256", hashlib.sha256(second.read_bytes()).hexdigest(), "--stage")
         node.ctl("swap", "1.0", "--soak", "0")
         load = node.load("--flow", "full", "--target", "mixed:50", "--clients", "2", "--rate", "50", "--duration", "2m")
         node.ctl("swap", "2.0", "--soak", "0")
