@@ -104,6 +104,7 @@ void deployment_free(Deployment *deployment) {
     for (size_t i = 0; i < DEPLOYMENT_WATCHES; i++) {
         (void)sd_event_source_disable_unref(deployment->platform_watches[i]);
     }
+    (void)sd_event_source_disable_unref(deployment->uevents);
     examinations_free(deployment->examinations);
     json_decref(deployment->checked);
     json_decref(deployment->test_result);

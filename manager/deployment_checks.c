@@ -3,9 +3,12 @@
  * What the checks mean for the deployment: which problems they are, and what is done when the platform
  * beneath it changes.
  */
+#include <linux/netlink.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/socket.h>
 
 #include "bundles/base/clock.h"
 #include "bundles/base/file.h"
@@ -15,7 +18,7 @@
 #include "manager/deployment_parts.h"
 
 #define FINGERPRINT_NAME "fingerprint.json"
-enum { FINGERPRINT_SIZE_MAX = 64 * 1024, CHANGES_MAX = 4096 };
+enum { FINGERPRINT_SIZE_MAX = 64 * 1024, CHANGES_MAX = 4096, UEVENT_MAX = 8192 };
 
 static json_t *read_now(void) {
     Host host;
@@ -145,12 +148,42 @@ static int on_change(sd_event_source *source, const struct inotify_event *event,
     return 0;
 }
 
+/* The kernel tells of modules and devices that come and go; nobody else may send to this group. */
+static int on_uevent(sd_event_source *source, int fd, uint32_t events, void *context) {
+    char text[UEVENT_MAX];
+    bool ours = false;
+    ssize_t size = 0;
+    (void)source, (void)events;
+    while ((size = recv(fd, text, sizeof text, MSG_DONTWAIT)) > 0) {
+        ours = ours || memmem(text, (size_t)size, "sgx", 3) != NULL ||
+               memmem(text, (size_t)size, "microcode", 9) != NULL;
+    }
+    if (ours) {
+        deployment_platform_look(context);
+    }
+    return 0;
+}
+
+static void watch_uevents(Deployment *deployment) {
+    const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK, .nl_groups = 1};
+    AUTO_CLOSE int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_KOBJECT_UEVENT);
+    sd_event_source *source = NULL;
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&kernel, sizeof kernel) != 0 ||
+        sd_event_add_io(deployment->event, &source, fd, EPOLLIN, on_uevent, deployment) < 0) {
+        return; /* in a container, or forbidden: the upkeep timer sees it */
+    }
+    (void)sd_event_source_set_io_fd_own(source, true);
+    (void)TAKE_FD(fd);
+    deployment->uevents = source;
+}
+
 /* Where changes show at once; the upkeep timer sees the rest. */
 void deployment_platform_watch(Deployment *deployment) {
     static const char *const places[DEPLOYMENT_WATCHES] = {"/dev", "/dev/sgx", "/etc"};
     deployment_platform_look(deployment);
     deployment->checks_due =
         true; /* at the next upkeep: a manager that has just come has more urgent things to do */
+    watch_uevents(deployment);
     for (size_t i = 0; i < DEPLOYMENT_WATCHES; i++) {
         (void)sd_event_add_inotify(deployment->event, &deployment->platform_watches[i], places[i],
                                    IN_CREATE | IN_DELETE | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO |

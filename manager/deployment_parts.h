@@ -110,6 +110,7 @@ struct Deployment {
     json_t *fingerprint;  /* of the platform; NULL: not read yet */
     char changes[1024];   /* of the platform, until checks passed again; "": none */
     Error platform_alarm; /* the check of what serves that fails now */
+    sd_event_source *uevents;
     sd_event_source *platform_watches[DEPLOYMENT_WATCHES];
 
     Fingerprint fingerprints[DEPLOYMENT_FINGERPRINTS_MAX];

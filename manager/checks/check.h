@@ -59,6 +59,8 @@ typedef struct CheckSubject {
     const char *bundle_path; /* where it lies unpacked, on the running system; NULL: nowhere */
     const Manifest *serving; /* NULL: nothing serves, or it is not known */
     const json_t *trial;     /* {"trial", "status"} of a test generation; NULL: none was made */
+    struct LibrarySet *
+        *libraries; /* where the checks of one run share what they read; NULL: each reads anew */
 } CheckSubject;
 
 typedef struct Check Check;

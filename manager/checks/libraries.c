@@ -12,17 +12,21 @@
 #include "manager/checks/host_library.h"
 #include "manager/checks/library_set.h"
 
-static LibrarySet *open_set(const CheckSubject *subject, CheckResult *result) {
+/* Shared by the checks of one run; else `*ret_own` is the caller's to free. */
+static const LibrarySet *open_set(const CheckSubject *subject, CheckResult *result, LibrarySet **ret_own) {
     Error err = ERROR_INIT;
+    LibrarySet **place = subject->libraries != NULL ? subject->libraries : ret_own;
     if (subject->bundle_path == NULL) {
         check_skip(result, "it is not unpacked");
         return NULL;
     }
-    LibrarySet *set = library_set_new(subject, &err);
-    if (set == NULL) {
+    if (*place == NULL) {
+        *place = library_set_new(subject, &err);
+    }
+    if (*place == NULL) {
         check_skip(result, "its libraries cannot be read: %s", err.text);
     }
-    return set;
+    return *place;
 }
 
 static bool is_usable(const Library *library) {
@@ -30,7 +34,8 @@ static bool is_usable(const Library *library) {
 }
 
 static void check_elf(const CheckSubject *subject, CheckResult *result) {
-    CLEANUP(library_set_freep) LibrarySet *set = open_set(subject, result);
+    CLEANUP(library_set_freep) LibrarySet *own = NULL;
+    const LibrarySet *set = open_set(subject, result, &own);
     size_t count = 0;
     for (size_t i = 0; set != NULL && i < set->count; i++) {
         if (!set->libraries[i]->is_readable) {
@@ -45,7 +50,8 @@ static void check_elf(const CheckSubject *subject, CheckResult *result) {
 }
 
 static void check_needed(const CheckSubject *subject, CheckResult *result) {
-    CLEANUP(library_set_freep) LibrarySet *set = open_set(subject, result);
+    CLEANUP(library_set_freep) LibrarySet *own = NULL;
+    const LibrarySet *set = open_set(subject, result, &own);
     if (set != NULL && set->missing[0] != '\0') {
         check_bad(result, "%s needs %s, which neither the bundle nor the host has", set->missing_for,
                   set->missing);
@@ -72,7 +78,8 @@ static bool is_given(void *context, const ElfSymbol *symbol, Error *err) {
 }
 
 static void check_symbols(const CheckSubject *subject, CheckResult *result) {
-    CLEANUP(library_set_freep) LibrarySet *set = open_set(subject, result);
+    CLEANUP(library_set_freep) LibrarySet *own = NULL;
+    const LibrarySet *set = open_set(subject, result, &own);
     if (set == NULL) {
         return;
     }
@@ -103,7 +110,8 @@ static bool is_version_given(void *context, const char *soname, const char *vers
 }
 
 static void check_versions(const CheckSubject *subject, CheckResult *result) {
-    CLEANUP(library_set_freep) LibrarySet *set = open_set(subject, result);
+    CLEANUP(library_set_freep) LibrarySet *own = NULL;
+    const LibrarySet *set = open_set(subject, result, &own);
     if (set == NULL) {
         return;
     }
@@ -119,7 +127,8 @@ static void check_versions(const CheckSubject *subject, CheckResult *result) {
 }
 
 static void check_soname(const CheckSubject *subject, CheckResult *result) {
-    CLEANUP(library_set_freep) LibrarySet *set = open_set(subject, result);
+    CLEANUP(library_set_freep) LibrarySet *own = NULL;
+    const LibrarySet *set = open_set(subject, result, &own);
     if (set == NULL) {
         return;
     }
@@ -136,7 +145,8 @@ static void check_soname(const CheckSubject *subject, CheckResult *result) {
 }
 
 static void check_stack(const CheckSubject *subject, CheckResult *result) {
-    CLEANUP(library_set_freep) LibrarySet *set = open_set(subject, result);
+    CLEANUP(library_set_freep) LibrarySet *own = NULL;
+    const LibrarySet *set = open_set(subject, result, &own);
     if (set == NULL) {
         return;
     }
@@ -150,7 +160,8 @@ static void check_stack(const CheckSubject *subject, CheckResult *result) {
 }
 
 static void check_run_path(const CheckSubject *subject, CheckResult *result) {
-    CLEANUP(library_set_freep) LibrarySet *set = open_set(subject, result);
+    CLEANUP(library_set_freep) LibrarySet *own = NULL;
+    const LibrarySet *set = open_set(subject, result, &own);
     if (set == NULL) {
         return;
     }
@@ -170,7 +181,8 @@ static bool is_symbol(void *context, const ElfSymbol *symbol, Error *err) {
 }
 
 static void check_functions(const CheckSubject *subject, CheckResult *result) {
-    CLEANUP(library_set_freep) LibrarySet *set = open_set(subject, result);
+    CLEANUP(library_set_freep) LibrarySet *own = NULL;
+    const LibrarySet *set = open_set(subject, result, &own);
     const Library *quote = NULL;
     for (size_t i = 0; set != NULL && i < set->count; i++) {
         if (is_usable(set->libraries[i]) && set->libraries[i]->role == MANIFEST_ROLE_QUOTE_LIBRARY) {

@@ -7,6 +7,7 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
 #include "bundles/base/json.h"
+#include "manager/checks/library_set.h"
 
 static const char *missing(const CheckSubject *subject, const Check *check, bool quick) {
     const Host *host = subject->host;
@@ -40,10 +41,23 @@ void report_run_one(const CheckSubject *subject, const Check *check, CheckResult
     check->run(subject, ret_result);
 }
 
+static void run_one(const CheckSubject *subject, const Check *check, bool quick, CheckResult *result) {
+    const char *reason = missing(subject, check, quick);
+    if (reason != NULL) {
+        *result = (CheckResult){.check = check};
+        check_skip(result, "%s", reason);
+    } else {
+        report_run_one(subject, check, result);
+    }
+}
+
 bool report_run(const CheckSubject *subject, bool quick, CheckReport *ret_report, Error *err) {
+    CLEANUP(library_set_freep) LibrarySet *libraries = NULL;
+    CheckSubject shared = *subject;
     CheckReport report = {0};
     uint64_t begin = clock_monotonic_ns();
     size_t all = 0;
+    shared.libraries = &libraries;
     for (size_t i = 0; i < check_families_count; i++) {
         all += check_families[i]->count;
     }
@@ -53,15 +67,8 @@ bool report_run(const CheckSubject *subject, bool quick, CheckReport *ret_report
     }
     for (size_t i = 0; i < check_families_count; i++) {
         for (size_t j = 0; j < check_families[i]->count; j++) {
-            const Check *check = &check_families[i]->checks[j];
             CheckResult *result = &report.results[report.count++];
-            const char *reason = missing(subject, check, quick);
-            if (reason != NULL) {
-                *result = (CheckResult){.check = check};
-                check_skip(result, "%s", reason);
-            } else {
-                report_run_one(subject, check, result);
-            }
+            run_one(&shared, &check_families[i]->checks[j], quick, result);
             report.counts[result->status]++;
         }
     }
