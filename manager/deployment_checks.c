@@ -57,6 +57,10 @@ static void store(Deployment *deployment, const json_t *fingerprint) {
 static void on_examined(void *context, const json_t *report, const Error *failure) {
     Deployment *deployment = context;
     Error failed = ERROR_INIT;
+    if (failure != NULL && failure->kind == ERROR_CONFLICT) {
+        deployment->checks_due = true;
+        return;
+    }
     if (failure != NULL) {
         error_set(&deployment->platform_alarm, failure->kind, "the checks could not be run: %s",
                   failure->text);
@@ -87,7 +91,7 @@ static void on_examined(void *context, const json_t *report, const Error *failur
 void deployment_checks_run(Deployment *deployment) {
     Error err = ERROR_INIT;
     const char *digest = deployment->journal->serving.digest;
-    const ExaminationWish wish = {.bundle = digest, .serving = "", .all = false};
+    const ExaminationWish wish = {.bundle = digest, .serving = "", .background = true};
     if (digest[0] == '\0') {
         return; /* nothing serves that could stop working */
     }
@@ -101,7 +105,7 @@ void deployment_checks_run(Deployment *deployment) {
 void deployment_checks_ahead(Deployment *deployment, const char *digest) {
     Error ignored = ERROR_INIT;
     const char *serving = deployment_serving(deployment) != NULL ? deployment->journal->serving.digest : "";
-    const ExaminationWish wish = {.bundle = digest, .serving = serving};
+    const ExaminationWish wish = {.bundle = digest, .serving = serving, .background = true};
     if (!examinations_is_busy(deployment->examinations)) {
         (void)!examination_begin(deployment->examinations, &wish, NULL, NULL, &ignored);
     }

@@ -32,6 +32,7 @@ struct Examinations {
     char key[KEY_SIZE]; /* of the one under way; "": not to be remembered */
     ExaminedFn examined;
     void *context;
+    bool background;
     Known known[KNOWN_MAX];
     size_t known_next;
 };
@@ -153,6 +154,17 @@ static json_t *arguments_of(const Examinations *examinations, const ExaminationW
                      (json_int_t)config->trial_latency_max_ms, "ducks_count", (int)config->ducks_count);
 }
 
+/* The one under way, if any, is for nobody who waits. */
+static void give_way(Examinations *examinations) {
+    ExaminedFn examined = TAKE(examinations->examined);
+    Error later = ERROR_INIT;
+    helper_cancel(TAKE(examinations->helper));
+    if (examined != NULL) {
+        error_set(&later, ERROR_CONFLICT, "more urgent checks came");
+        examined(examinations->context, NULL, &later);
+    }
+}
+
 bool examination_begin(Examinations *examinations, const ExaminationWish *wish, ExaminedFn examined,
                        void *context, Error *err) {
     char key[KEY_SIZE] = "";
@@ -169,12 +181,13 @@ bool examination_begin(Examinations *examinations, const ExaminationWish *wish, 
         strcmp(examinations->key, key) == 0) {
         examinations->examined = examined; /* it is being made ahead of time */
         examinations->context = context;
+        examinations->background = wish->background;
         return true;
     }
-    if (examinations->helper != NULL && examinations->examined != NULL) {
+    if (examinations->helper != NULL && (wish->background || !examinations->background)) {
         return error_set(err, ERROR_CONFLICT, "other checks are under way: try again");
     }
-    helper_cancel(TAKE(examinations->helper));
+    give_way(examinations);
     CLEANUP(json_freep) json_t *arguments = arguments_of(examinations, wish);
     const HelperSpec spec = {.event = examinations->event,
                              .task = "checks",
@@ -187,10 +200,14 @@ bool examination_begin(Examinations *examinations, const ExaminationWish *wish, 
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
     (void)memcpy(examinations->key, key, sizeof key);
+    examinations->helper = helper_start(&spec, err);
+    if (examinations->helper == NULL) {
+        return false;
+    }
     examinations->examined = examined;
     examinations->context = context;
-    examinations->helper = helper_start(&spec, err);
-    return examinations->helper != NULL;
+    examinations->background = wish->background;
+    return true;
 }
 
 static const char *text_of(const json_t *check, const char *key) {

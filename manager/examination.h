@@ -5,8 +5,7 @@
  *
  * A report holds for a bundle, for what serves beside it, and for a fingerprint of the platform; as long as
  * these stay, a swap takes what is known already. Invariant: at most one child at a time; `examined` is
- * called exactly once for each examination_begin that succeeded, unless the next one came first for a report
- * that nobody waits for.
+ * called exactly once for each examination_begin that succeeded.
  */
 #ifndef MANAGER_EXAMINATION_H
 #define MANAGER_EXAMINATION_H
@@ -32,6 +31,7 @@ typedef struct ExaminationWish {
     const char *serving; /* digest; "": nothing serves besides */
     const json_t *trial; /* of a test generation; NULL: none */
     bool all;            /* also checks that take time */
+    bool background;     /* gives way to the next one that is not; then its failure is ERROR_CONFLICT */
 } ExaminationWish;
 
 /* report: borrowed; NULL with `failure`: they could not be run. */
