@@ -202,7 +202,7 @@ static bool do_quote(Call *call, Error *err) {
     }
     atomic_store(&generation->last_relay_ms, clock_monotonic_ms());
     engine_facts(generation->engine, &facts);
-    AUTO_FREE uint8_t *quote = malloc(facts.quote_size);
+    AUTO_FREE uint8_t *quote = malloc((size_t)facts.quote_size + ENGINE_GUARD_SIZE);
     Quote3Error code = quote == NULL ? QUOTE3_ERROR_OUT_OF_MEMORY : QUOTE3_ERROR_INVALID_PARAMETER;
     if (quote != NULL && buffer_size >= facts.quote_size) {
         if (asked_info != NULL) {

@@ -12,7 +12,8 @@
 
 typedef struct Keys {
     char *threads, *engine_calls, *connections, *connections_per_uid, *queue, *request_size;
-    char *idle_timeout, *queue_timeout, *drain_timeout, *provider, *log_level, *socket_mode, *socket_group;
+    char *idle_timeout, *queue_timeout, *drain_timeout, *provider, *engine_timeout, *log_level, *socket_mode,
+        *socket_group;
     char *network, *sandbox;
     char **allow_uids, **allow_cgroups;
     unsigned allow_uids_count, allow_cgroups_count;
@@ -25,24 +26,12 @@ typedef struct Keys {
 
 static const cyaml_schema_value_t entry_schema = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, ACCESS_CGROUP_MAX)};
-static const cyaml_schema_field_t fields[] = {KEY(threads),
-                                              KEY(engine_calls),
-                                              KEY(connections),
-                                              KEY(connections_per_uid),
-                                              KEY(queue),
-                                              KEY(request_size),
-                                              KEY(idle_timeout),
-                                              KEY(queue_timeout),
-                                              KEY(drain_timeout),
-                                              KEY(log_level),
-                                              KEY(socket_mode),
-                                              KEY(socket_group),
-                                              KEY(provider),
-                                              KEY(network),
-                                              KEY(sandbox),
-                                              LIST_KEY(allow_uids),
-                                              LIST_KEY(allow_cgroups),
-                                              CYAML_FIELD_END};
+static const cyaml_schema_field_t fields[] = {
+    KEY(threads),         KEY(engine_calls),       KEY(connections),  KEY(connections_per_uid),
+    KEY(queue),           KEY(request_size),       KEY(idle_timeout), KEY(queue_timeout),
+    KEY(drain_timeout),   KEY(log_level),          KEY(socket_mode),  KEY(socket_group),
+    KEY(provider),        KEY(engine_timeout),     KEY(network),      KEY(sandbox),
+    LIST_KEY(allow_uids), LIST_KEY(allow_cgroups), CYAML_FIELD_END};
 static const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, Keys, fields)};
 
 enum { THREADS_MIN = 3, THREADS_BEYOND_CORES = 2 };
@@ -60,6 +49,7 @@ void config_set_defaults(Config *config) {
                        .queue_timeout_ms = 10 * 1000,
                        .drain_timeout_ms = 15 * 1000,
                        .sandbox = true,
+                       .engine_timeout_ms = 120 * 1000,
                        .log_level = LOG_LEVEL_INFO,
                        .socket_mode = 0777};
 }
@@ -153,6 +143,7 @@ static bool read_keys(const Keys *keys, const Reading *reading, Config *config) 
            read_duration(reading, "idle_timeout", keys->idle_timeout, &config->idle_timeout_ms) &&
            read_duration(reading, "queue_timeout", keys->queue_timeout, &config->queue_timeout_ms) &&
            read_duration(reading, "drain_timeout", keys->drain_timeout, &config->drain_timeout_ms) &&
+           read_duration(reading, "engine_timeout", keys->engine_timeout, &config->engine_timeout_ms) &&
            read_provider(reading, keys->provider, &config->host_provider) &&
            read_network(reading, keys->network, &config->network) &&
            read_sandbox(reading, keys->sandbox, &config->sandbox) &&

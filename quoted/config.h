@@ -29,6 +29,7 @@ typedef struct Config {
     uint64_t idle_timeout_ms;     /* for a request to arrive whole */
     uint64_t drain_timeout_ms;    /* for clients and engine to finish at the end */
     uint64_t queue_timeout_ms;    /* after which a waiting request is answered busy */
+    uint64_t engine_timeout_ms;   /* after which a call of the library is taken for lost */
     bool host_provider;           /* certificates by the host's provider library, not the bundle's */
     ConfigNetwork network;        /* of the bundle's libraries */
     bool sandbox;

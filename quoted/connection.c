@@ -175,10 +175,10 @@ static void enqueue(Worker *worker, const Entry *entry, const AesmRequest *reque
     Job *job = malloc(sizeof *job);
     bool queued = false;
     if (job != NULL) {
+        job->link.since_ns = entry->since_ns;
         job->fd = entry->fd;
         job->client = entry->client;
-        job->since_ns = entry->since_ns;
-        job->own_too_small = false;
+        job->abandoned = job->own_too_small = false;
         job->rounds = 0;
         answer_quote_take(request, &job->quote);
         (void)pthread_mutex_lock(&pool->lock);
@@ -257,6 +257,22 @@ static Look look(Worker *worker, int fd, uint32_t *wanted, size_t *ret_size) {
         return LOOK_WHOLE;
     }
     return has_ended(fd) ? LOOK_ENDED : LOOK_WAIT;
+}
+
+void connection_answer_late(Worker *worker, int fd, QueueClient *client, uint64_t since_ns) {
+    const Entry entry = {.fd = fd, .client = client, .since_ns = since_ns};
+    AesmRequest request = {.number = AESM_QUOTE};
+    uint32_t wanted = 0;
+    size_t size = 0;
+    if (look(worker, fd, &wanted, &size) == LOOK_WHOLE) {
+        uint8_t *body = worker->scratch + AESM_FRAME_HEADER_SIZE;
+        memset(body + size, 0, AESM_BODY_SLACK);
+        if (!aesm_request_read(body, size, &request)) {
+            request = (AesmRequest){.number = AESM_QUOTE};
+        }
+    }
+    answer_busy(worker, &entry, &request,
+                COUNTERS_BUSY_QUEUE_TIMEOUT); /* else it was read piece by piece, and is incomplete here */
 }
 
 /* What follows from a look that is not LOOK_WAIT. */

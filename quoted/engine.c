@@ -6,11 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bundles/base/cleanup.h"
+#include "bundles/base/clock.h"
+#include "bundles/base/log.h"
+#include "bundles/sgx/quote.h"
 #include "quoted/library.h"
 
 enum { LIBRARY_PATH_MAX = 259 }; /* the libraries copy paths into a buffer of 260 bytes */
+
+/* Its place is the caller's stack. */
+typedef struct EngineCall {
+    struct EngineCall *previous, *next;
+    uint64_t since_ms;
+} EngineCall;
 
 struct Engine {
     SgxQlSetPathFn set_path;
@@ -25,9 +35,11 @@ struct Engine {
     pthread_rwlock_t load;         /* unloading is not synchronised with calls in the library */
     bool resting;
     pthread_mutex_t renewal; /* held while the library makes the key anew, which may take its time */
-    pthread_mutex_t lock;    /* over facts and renewals; never held in the library */
+    pthread_mutex_t lock;    /* over what follows; never held in the library */
     EngineFacts facts;
     uint64_t renewals;
+    EngineCall *calls; /* under way, the newest first */
+    bool closed;
 };
 
 /* Functions come out of dlsym as data pointers; POSIX guarantees the conversion. */
@@ -110,6 +122,21 @@ static bool start(Engine *engine, const EngineSpec *spec, Error *err) {
            set_paths(engine, spec->directory, manifest, spec->host_provider, err);
 }
 
+/* The library has called exit(). Going on with that would run destructors under the feet of other threads. */
+static void on_exit_called(int status, void *context) {
+    const Engine *engine = context;
+    if (!engine->closed) {
+        log_error("engine-exit", "status=%d error=\"the quote library ended the process\"", status);
+        _exit(error_kind_exit_status(ERROR_ENGINE));
+    }
+}
+
+void engine_close(Engine *engine) {
+    if (engine != NULL) {
+        engine->closed = true; /* what it loaded, and it itself, stays until the process is gone */
+    }
+}
+
 Engine *engine_open(const EngineSpec *spec, Error *err) {
     AUTO_FREE Engine *engine = calloc(1, sizeof *engine);
     if (engine == NULL) {
@@ -119,7 +146,15 @@ Engine *engine_open(const EngineSpec *spec, Error *err) {
     (void)pthread_mutex_init(&engine->renewal, NULL);
     (void)pthread_mutex_init(&engine->lock, NULL);
     (void)pthread_rwlock_init(&engine->load, NULL);
-    return start(engine, spec, err) ? TAKE(engine) : NULL;
+    if (!start(engine, spec, err)) {
+        return NULL;
+    }
+    /* After the libraries, so that it comes before their destructors. */
+    if (on_exit(on_exit_called, engine) != 0) {
+        error_set(err, ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
+    return TAKE(engine);
 }
 
 /* Target info, key and size: what the library calls init. */
@@ -237,8 +272,8 @@ static void let_go(Engine *engine, uint64_t seen) {
     (void)pthread_rwlock_unlock(&engine->load);
 }
 
-Quote3Error engine_quote(Engine *engine, const SgxReport *report, SgxQeReportInfo *info, uint8_t *quote,
-                         uint32_t size) {
+static Quote3Error quote_renewing(Engine *engine, const SgxReport *report, SgxQeReportInfo *info,
+                                  uint8_t *quote, uint32_t size) {
     EngineFacts facts;
     uint64_t renewals = count_renewals(engine);
     enter(engine);
@@ -257,6 +292,64 @@ Quote3Error engine_quote(Engine *engine, const SgxReport *report, SgxQeReportInf
         }
     }
     leave(engine);
+    return code;
+}
+
+static void begin_call(Engine *engine, EngineCall *call) {
+    *call = (EngineCall){.since_ms = clock_monotonic_ms()};
+    (void)pthread_mutex_lock(&engine->lock);
+    call->next = engine->calls;
+    if (call->next != NULL) {
+        call->next->previous = call;
+    }
+    engine->calls = call;
+    (void)pthread_mutex_unlock(&engine->lock);
+}
+
+static void end_call(Engine *engine, EngineCall *call) {
+    (void)pthread_mutex_lock(&engine->lock);
+    *(call->previous != NULL ? &call->previous->next : &engine->calls) = call->next;
+    if (call->next != NULL) {
+        call->next->previous = call->previous;
+    }
+    (void)pthread_mutex_unlock(&engine->lock);
+}
+
+uint64_t engine_busy_ms(Engine *engine) {
+    uint64_t since_ms = UINT64_MAX;
+    (void)pthread_mutex_lock(&engine->lock);
+    for (const EngineCall *call = engine->calls; call != NULL; call = call->next) {
+        since_ms = call->since_ms < since_ms ? call->since_ms : since_ms;
+    }
+    (void)pthread_mutex_unlock(&engine->lock);
+    return since_ms == UINT64_MAX ? 0 : clock_monotonic_ms() - since_ms + 1;
+}
+
+static const uint8_t guard[ENGINE_GUARD_SIZE] = {0x9d, 0x1c, 0xe5, 0x3f, 0x72, 0xb8, 0x06, 0xda,
+                                                 0x51, 0x8e, 0xc3, 0x2b, 0xf4, 0x67, 0x90, 0xa9};
+
+/* A process in whose memory somebody else writes must not go on. The request is unread still, so another
+ * generation can answer it. */
+static void check_quote(const SgxReport *report, const uint8_t *quote, uint32_t size, Quote3Error code) {
+    bool overrun = memcmp(quote + size, guard, sizeof guard) != 0;
+    bool foreign = code == QUOTE3_SUCCESS &&
+                   (size < QUOTE_SIGNED_SIZE ||
+                    memcmp(quote + QUOTE_HEADER_SIZE, &report->body, sizeof report->body) != 0);
+    if (overrun || foreign) {
+        log_error("engine-spoilt", "error=\"%s\"",
+                  overrun ? "the quote library wrote beyond the quote" : "the quote is of another report");
+        _exit(error_kind_exit_status(ERROR_ENGINE));
+    }
+}
+
+Quote3Error engine_quote(Engine *engine, const SgxReport *report, SgxQeReportInfo *info, uint8_t *quote,
+                         uint32_t size) {
+    EngineCall call;
+    memcpy(quote + size, guard, sizeof guard);
+    begin_call(engine, &call);
+    Quote3Error code = quote_renewing(engine, report, info, quote, size);
+    end_call(engine, &call);
+    check_quote(report, quote, size, code);
     return code;
 }
 

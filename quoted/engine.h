@@ -16,7 +16,8 @@
 #include "bundles/manifest.h"
 #include "bundles/sgx/quote_library.h"
 
-enum { ENGINE_PUB_KEY_ID_SIZE = 32 };
+/* So many bytes behind a quote's buffer are the caller's for us to see whether the library wrote too far. */
+enum { ENGINE_PUB_KEY_ID_SIZE = 32, ENGINE_GUARD_SIZE = 16 };
 
 /* What is the same for every client as long as the attestation key and its certificate are. */
 typedef struct EngineFacts {
@@ -42,10 +43,18 @@ bool engine_init(Engine *engine, Error *err) __attribute__((warn_unused_result))
 /* After engine_init. */
 void engine_facts(Engine *engine, EngineFacts *ret_facts);
 
-/* Takes a quote of `size` bytes, which is engine_facts' quote_size. `info` may be NULL, else it is filled in.
- * If the key has to be certified again (E00F) or the enclave was lost (E014), the engine is made ready anew
- * once and asked again. The quote size may have changed then: QUOTE3_ERROR_INVALID_PARAMETER says that `size`
- * does not fit any more. */
+/* The process is about to end as it should. Until then exit() is taken for the library's doing, and ends it
+ * at once with a line in the log. */
+void engine_close(Engine *engine);
+
+/* For how many milliseconds the longest call for a quote is in the library; 0: there is none. */
+uint64_t engine_busy_ms(Engine *engine);
+
+/* Takes a quote of `size` bytes, which is engine_facts' quote_size, into a buffer with ENGINE_GUARD_SIZE
+ * bytes behind. `info` may be NULL, else it is filled in. If the key has to be certified again (E00F) or the
+ * enclave was lost (E014), the engine is made ready anew once and asked again. The quote size may have
+ * changed then: QUOTE3_ERROR_INVALID_PARAMETER says that `size` does not fit any more. A library that
+ * writes further than it was told, or quotes another report, ends the process. */
 Quote3Error engine_quote(Engine *engine, const SgxReport *report, SgxQeReportInfo *info, uint8_t *quote,
                          uint32_t size);
 

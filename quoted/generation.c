@@ -18,7 +18,13 @@
 #include "quoted/canary.h"
 #include "quoted/generation_private.h"
 
-enum { WARM_UP_LOW_MS = 300, DUCK_REST_MS = 30 * 1000, TICK_MS = 5000 };
+enum {
+    WARM_UP_LOW_MS = 300,
+    DUCK_REST_MS = 30 * 1000,
+    TICK_MS = 5000,
+    TICK_MIN_MS = 25,
+    FINISH_LOOK_MS = 10
+};
 
 void generation_drain(Generation *generation) {
     generation->state = CONTROL_STATE_DRAINING;
@@ -241,6 +247,40 @@ static _Noreturn void end_at_once(Generation *generation) {
     _exit(0);
 }
 
+/* The engine is of no more use, and nobody knows what it would do to an orderly end. The manager starts the
+ * bundle anew, and what is not answered goes there. */
+static _Noreturn void give_up(Generation *generation, const char *why) {
+    log_error("engine-lost", "error=\"%s\"", why);
+    announce(generation, CONTROL_EVENT_FAILED,
+             json_pack("{s:s, s:s}", "kind", error_kind_name(ERROR_ENGINE), "error", why));
+    _exit(error_kind_exit_status(ERROR_ENGINE));
+}
+
+static void watch_engine(Generation *generation) {
+    if (generation->pool == NULL) {
+        return;
+    }
+    uint64_t busy_ms = engine_busy_ms(generation->engine);
+    if (busy_ms > generation->spec.config->engine_timeout_ms) {
+        char why[96];
+        (void)snprintf(why, sizeof why, "the quote library has not come back for %llu ms: it is given up",
+                       (unsigned long long)busy_ms);
+        give_up(generation, why);
+    }
+}
+
+/* Nothing is left to answer, but a call that was answered for may be in the library still: joining its thread
+ * would wait for it. */
+static bool finish(Generation *generation, uint64_t deadline_ms) {
+    while (generation->pool != NULL && engine_busy_ms(generation->engine) > 0) {
+        if (clock_left_ms(deadline_ms) == 0) {
+            end_at_once(generation);
+        }
+        (void)poll(NULL, 0, FINISH_LOOK_MS);
+    }
+    return true;
+}
+
 /* Once its outcome is there, it has nothing more to do than to end. */
 static void join_warm_up(Generation *generation) {
     if (generation->warm_up_runs) {
@@ -260,6 +300,12 @@ static int replace_keeper(Handover *handover) {
     return handover->keeper_fd;
 }
 
+/* Often enough to notice in time what takes too long. */
+static int tick_ms(const Config *config) {
+    uint64_t tick = config->engine_timeout_ms / 8;
+    return tick >= TICK_MS ? TICK_MS : tick <= TICK_MIN_MS ? TICK_MIN_MS : (int)tick;
+}
+
 static bool lead(Generation *generation, int signal_fd, Error *err) {
     enum { WARM, DRAINED, RETIRE, RECALL, SIGNAL, KEEPER, SOURCES_COUNT };
     Handover *handover = generation->spec.handover;
@@ -272,7 +318,7 @@ static bool lead(Generation *generation, int signal_fd, Error *err) {
         {.fd = handover != NULL ? handover->keeper_fd : -1, .events = POLLIN}};
     Life life = {0};
     for (;;) {
-        int tick = generation->pool == NULL ? WARM_UP_LOW_MS : TICK_MS;
+        int tick = generation->pool == NULL ? WARM_UP_LOW_MS : tick_ms(generation->spec.config);
         int ready = poll(sources, SOURCES_COUNT, life.ending ? clock_left_ms(life.deadline_ms) : tick);
         if (ready < 0 && errno != EINTR) {
             return error_set_errno(err, errno, "poll");
@@ -288,7 +334,7 @@ static bool lead(Generation *generation, int signal_fd, Error *err) {
         }
         if (consume(&sources[DRAINED])) {
             if (on_drained(generation) && life.ending) {
-                return true;
+                return finish(generation, life.deadline_ms);
             }
         }
         if (consume(&sources[RECALL])) {
@@ -299,7 +345,7 @@ static bool lead(Generation *generation, int signal_fd, Error *err) {
         bool terminated = (sources[SIGNAL].revents & POLLIN) != 0 &&
                           read(signal_fd, &signal_info, sizeof signal_info) == sizeof signal_info;
         if ((retire || terminated) && begin_end(generation, &life)) {
-            return true;
+            return finish(generation, life.deadline_ms);
         }
         if (life.ending && clock_left_ms(life.deadline_ms) == 0) {
             end_at_once(generation);
@@ -307,6 +353,7 @@ static bool lead(Generation *generation, int signal_fd, Error *err) {
         if (handover != NULL && (sources[KEEPER].revents & POLLIN) != 0) {
             sources[KEEPER].fd = replace_keeper(handover);
         }
+        watch_engine(generation);
         rest_if_idle(generation);
     }
 }
@@ -366,6 +413,6 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     cleanup_close(&generation->warm_fd);
     cleanup_close(&generation->retire_fd);
     cleanup_close(&generation->recall_fd);
-    free(generation->engine); /* what it loaded stays loaded until the process ends */
+    engine_close(generation->engine);
     return good;
 }

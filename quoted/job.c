@@ -8,7 +8,9 @@
 enum {
     GONE_CHECK_MS = 2,
     AWAY_PATIENCE_MS = 5000, /* for a lame duck that crashed to come back; clients wait 15 s */
-    AWAY_PAUSE_MS = 1
+    AWAY_PAUSE_MS = 1,
+    OVERDUE_LOOK_MS = 500,
+    ENGINE_GRACE = 5 /* th part of queue_timeout */
 };
 
 /* Who waited for a while may have left; a client that only closed its sending side still wants its answer. */
@@ -52,19 +54,48 @@ static bool is_for_ducks(Worker *worker, const Job *job, Quote3Error code) {
            (ducks_are_there(ducks) || ducks_may_be_recalled(ducks));
 }
 
-/* Lets the next job of the stage in; with `again` this one goes on to the lame ducks. */
-static void leave_stage(Worker *worker, QueueStage stage, Job *again) {
+Job *job_take(Pool *pool, QueueStage *ret_stage) {
+    Job *job = (Job *)queue_take(pool->queue, ret_stage);
+    if (job != NULL && *ret_stage == QUEUE_ENGINE) {
+        job->previous = NULL;
+        job->next = pool->in_engine;
+        if (job->next != NULL) {
+            job->next->previous = job;
+        }
+        pool->in_engine = job;
+    }
+    return job;
+}
+
+static void take_out(Pool *pool, Job *job) {
+    *(job->previous != NULL ? &job->previous->next : &pool->in_engine) = job->next;
+    if (job->next != NULL) {
+        job->next->previous = job->previous;
+    }
+}
+
+/* Lets the next job of the stage in; with `again` this one goes on to the lame ducks. False: it took so long
+ * that the attendant has answered. */
+static bool leave_stage(Worker *worker, QueueStage stage, Job *job, bool again) {
     Pool *pool = worker->pool;
     (void)pthread_mutex_lock(&pool->lock);
     queue_done(pool->queue, stage);
-    if (again != NULL) {
-        (void)!queue_put(pool->queue, QUEUE_DUCKS, &again->link, again->client);
+    if (stage == QUEUE_ENGINE) {
+        take_out(pool, job);
+    }
+    bool abandoned = job->abandoned;
+    if (again && !abandoned) {
+        (void)!queue_put(pool->queue, QUEUE_DUCKS, &job->link, job->client);
     }
     /* The engine shall not rest while this thread sends the answer. */
     if (queue_has_work(pool->queue)) {
         (void)pool_wake_one(pool);
     }
     (void)pthread_mutex_unlock(&pool->lock);
+    if (abandoned) {
+        free(job);
+    }
+    return !abandoned;
 }
 
 static AesmCode code_for_client(Worker *worker, const Job *job, Quote3Error code) {
@@ -89,32 +120,30 @@ static void finish(Worker *worker, Job *job, Quote3Error result, uint32_t size) 
         code = code_for_client(worker, job, result);
         answer_quote_error(&job->quote, code, &worker->response);
     }
-    connection_answer(worker, job->fd, job->client, (Answered){AESM_QUOTE, code, job->since_ns});
+    connection_answer(worker, job->fd, job->client, (Answered){AESM_QUOTE, code, job->link.since_ns});
     free(job);
 }
 
 static void refuse(Worker *worker, Job *job) {
     counters_add(&worker->pool->spec.counters->busy[COUNTERS_BUSY_QUEUE_TIMEOUT], 1);
     answer_quote_error(&job->quote, AESM_BUSY, &worker->response);
-    connection_answer(worker, job->fd, job->client, (Answered){AESM_QUOTE, AESM_BUSY, job->since_ns});
+    connection_answer(worker, job->fd, job->client, (Answered){AESM_QUOTE, AESM_BUSY, job->link.since_ns});
     free(job);
 }
 
 static void work_for_engine(Worker *worker, Job *job) {
     uint32_t size = 0;
     Quote3Error code = quote_ourselves(worker, job, &size);
-    if (is_for_ducks(worker, job, code)) {
-        leave_stage(worker, QUEUE_ENGINE, job);
-        return;
+    bool again = is_for_ducks(worker, job, code);
+    if (leave_stage(worker, QUEUE_ENGINE, job, again) && !again) {
+        finish(worker, job, code, size);
     }
-    leave_stage(worker, QUEUE_ENGINE, NULL);
-    finish(worker, job, code, size);
 }
 
 static void work_for_ducks(Worker *worker, Job *job) {
     uint32_t size = 0;
     uint32_t room = job->quote.buffer_size;
-    uint64_t waited_ms = (clock_monotonic_ns() - job->since_ns) / 1000000;
+    uint64_t waited_ms = (clock_monotonic_ns() - job->link.since_ns) / 1000000;
     SgxQeReportInfo *info = job->quote.has_info ? &job->quote.info : NULL;
     EngineFacts facts;
     DuckMaker maker = {0};
@@ -124,7 +153,7 @@ static void work_for_ducks(Worker *worker, Job *job) {
                                    info, worker->quote, room, &size, &maker);
     if (code != QUOTE3_SUCCESS && maker.away && waited_ms < AWAY_PATIENCE_MS) {
         (void)poll(NULL, 0, AWAY_PAUSE_MS);
-        leave_stage(worker, QUEUE_DUCKS, job);
+        (void)leave_stage(worker, QUEUE_DUCKS, job, true);
         return;
     }
     if (code == QUOTE3_SUCCESS) {
@@ -134,7 +163,8 @@ static void work_for_ducks(Worker *worker, Job *job) {
     } else if (code != QUOTE3_INVALID_REPORT) {
         counters_add(&worker->pool->spec.counters->duck_failures, 1);
     }
-    leave_stage(worker, QUEUE_DUCKS, NULL);
+    /* Only the engine's jobs are abandoned. */
+    (void)leave_stage(worker, QUEUE_DUCKS, job, false);
     if (code == QUOTE3_INVALID_REPORT && !job->own_too_small && parked_may_wait(worker, job) &&
         parked_put(worker, job, version)) {
         return;
@@ -142,24 +172,80 @@ static void work_for_ducks(Worker *worker, Job *job) {
     finish(worker, job, code, size);
 }
 
+static void depart(Worker *worker, Job *job) {
+    counters_add(&worker->pool->spec.counters->departed, 1);
+    connection_end(worker, job->fd, job->client);
+    free(job);
+}
+
 void job_work(Worker *worker, Job *job, QueueStage stage) {
     const Config *config = worker->pool->spec.config;
-    uint64_t waited_ns = clock_monotonic_ns() - job->since_ns;
+    uint64_t waited_ns = clock_monotonic_ns() - job->link.since_ns;
     uint64_t waited_ms = waited_ns / 1000000;
     if (stage == QUEUE_ENGINE) {
         metrics_observe(&worker->share->waits, waited_ns);
     }
     if (client_left(job, waited_ms)) {
-        counters_add(&worker->pool->spec.counters->departed, 1);
-        leave_stage(worker, stage, NULL);
-        connection_end(worker, job->fd, job->client);
-        free(job);
+        if (leave_stage(worker, stage, job, false)) {
+            depart(worker, job);
+        }
     } else if (waited_ms >= config->queue_timeout_ms) {
-        leave_stage(worker, stage, NULL);
-        refuse(worker, job);
+        if (leave_stage(worker, stage, job, false)) {
+            refuse(worker, job);
+        }
     } else if (stage == QUEUE_ENGINE) {
         work_for_engine(worker, job);
     } else {
         work_for_ducks(worker, job);
     }
+}
+
+/* The engine's job that has been there since `before_ns` or longer, to be answered by us now. What the job
+ * points to is the engine's until it comes back. */
+static const Job *abandon(Pool *pool, uint64_t before_ns) {
+    for (Job *job = pool->in_engine; job != NULL; job = job->next) {
+        if (!job->abandoned && job->link.since_ns <= before_ns) {
+            job->abandoned = true;
+            return job;
+        }
+    }
+    return NULL;
+}
+
+/* One more that waits too long. */
+static bool answer_overdue(Worker *worker, uint64_t now_ns) {
+    Pool *pool = worker->pool;
+    const uint64_t patience_ns = pool->spec.config->queue_timeout_ms * 1000000;
+    /* Whose turn has come gets a little more time. */
+    const uint64_t engine_ns = patience_ns + patience_ns / ENGINE_GRACE;
+    const Job *late = NULL;
+    int fd = -1;
+    QueueClient *client = NULL;
+    uint64_t since_ns = 0;
+    (void)pthread_mutex_lock(&pool->lock);
+    Job *job =
+        now_ns >= patience_ns ? (Job *)queue_expire(pool->queue, QUEUE_ENGINE, now_ns - patience_ns) : NULL;
+    if (job == NULL && now_ns >= engine_ns && (late = abandon(pool, now_ns - engine_ns)) != NULL) {
+        fd = late->fd;
+        client = late->client;
+        since_ns = late->link.since_ns;
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (job != NULL) {
+        refuse(worker, job);
+    } else if (late != NULL) {
+        connection_answer_late(worker, fd, client, since_ns);
+    }
+    return job != NULL || late != NULL;
+}
+
+int job_expire(Worker *worker) {
+    Pool *pool = worker->pool;
+    if (clock_left_ms(pool->overdue_look_ms) == 0) {
+        uint64_t now_ns = clock_monotonic_ns();
+        while (answer_overdue(worker, now_ns)) {
+        }
+        pool->overdue_look_ms = now_ns / 1000000 + OVERDUE_LOOK_MS;
+    }
+    return clock_left_ms(pool->overdue_look_ms);
 }

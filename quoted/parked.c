@@ -34,7 +34,7 @@ bool parked_put(Worker *worker, Job *job, uint64_t ducks_version) {
     bool room = pool->parked_count < PARKED_MAX && !pool->draining;
     if (room) {
         job->rounds++;
-        job->parked_until_ms = job->since_ns / 1000000 + PARKED_MS; /* clients wait 15 s */
+        job->parked_until_ms = job->link.since_ns / 1000000 + PARKED_MS; /* clients wait 15 s */
         job->link.next = (QueueLink *)pool->parked;
         pool->parked = job;
         pool->parked_count++;

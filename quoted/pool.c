@@ -59,7 +59,7 @@ static bool worker_init(Pool *pool, Worker *worker, Error *err) {
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->scratch = malloc(SCRATCH_SIZE + AESM_BODY_SLACK);
-    worker->quote = malloc(ANSWER_BUFFER_SIZE_MAX);
+    worker->quote = malloc(ANSWER_BUFFER_SIZE_MAX + ENGINE_GUARD_SIZE);
     pool->workers_count++;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = worker};
     if (worker->epoll_fd < 0 || worker->wake_fd < 0 || worker->scratch == NULL || worker->quote == NULL ||
@@ -141,7 +141,7 @@ void pool_stop(Pool *pool) {
     }
     parked_release(pool);
     for (QueueStage stage; pool->queue != NULL && queue_waiting(pool->queue) > 0;) {
-        Job *job = (Job *)queue_take(pool->queue, &stage);
+        Job *job = job_take(pool, &stage);
         queue_done(pool->queue, stage);
         (void)close(job->fd);
         queue_leave(pool->queue, job->client);

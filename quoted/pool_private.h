@@ -34,12 +34,13 @@ typedef struct Connection {
 
 /* A quote to be made. */
 typedef struct Job {
-    QueueLink link; /* first, so that a link is its job */
+    QueueLink link;              /* first, so that a link is its job */
+    struct Job *previous, *next; /* of those in the engine */
     int fd;
     QueueClient *client;
-    uint64_t since_ns;        /* when its request was whole */
-    bool own_too_small;       /* our quote does not fit the client's buffer; a lame duck's might */
-    unsigned rounds;          /* how often it has waited for another lame duck */
+    bool abandoned;     /* the engine took too long, and the attendant has answered; under the pool's lock */
+    bool own_too_small; /* our quote does not fit the client's buffer; a lame duck's might */
+    unsigned rounds;    /* how often it has waited for another lame duck */
     uint64_t parked_until_ms; /* while it waits for one */
     AnswerQuote quote;
 } Job;
@@ -59,7 +60,7 @@ typedef struct Worker {
     CountersShare *share;
     AesmResponse response;
     uint8_t *scratch; /* SCRATCH_SIZE and AESM_BODY_SLACK */
-    uint8_t *quote;   /* ANSWER_BUFFER_SIZE_MAX */
+    uint8_t *quote;   /* ANSWER_BUFFER_SIZE_MAX and ENGINE_GUARD_SIZE */
 } Worker;
 
 struct Pool {
@@ -76,9 +77,11 @@ struct Pool {
     bool handover;        /* the attendant is to give unfinished connections away */
     uint64_t handover_ms; /* and not before this, because the channel was full */
     Waiting waiting;
-    uint32_t crumbs;         /* the attendant's: connections with crumbs_ms */
-    uint64_t crumbs_look_ms; /* when they are looked at next */
-    size_t taken;            /* the attendant's: bytes of requests that are read piece by piece */
+    Job *in_engine;           /* the jobs that the engine works for */
+    uint64_t overdue_look_ms; /* the attendant's: when it looks next who waits too long */
+    uint32_t crumbs;          /* the attendant's: connections with crumbs_ms */
+    uint64_t crumbs_look_ms;  /* when they are looked at next */
+    size_t taken;             /* the attendant's: bytes of requests that are read piece by piece */
     Adopted *adopted;
     _Atomic uint32_t duck_quote_size;
     Job *parked; /* by their links */
@@ -136,7 +139,15 @@ void connection_answer(Worker *worker, int fd, QueueClient *client, Answered ans
 /* Ends it without an answer. */
 void connection_end(Worker *worker, int fd, QueueClient *client);
 
+/* Answers the request busy that is still in its connection, and ends that. */
+void connection_answer_late(Worker *worker, int fd, QueueClient *client, uint64_t since_ns);
+
+/* The next job, at work from now on; NULL: none. The lock is held. */
+Job *job_take(Pool *pool, QueueStage *ret_stage);
 /* Works one job in its stage. */
 void job_work(Worker *worker, Job *job, QueueStage stage);
+/* Answers those busy that have waited too long, in the queue or in the engine; the attendant's. The
+ * milliseconds until the next look. */
+int job_expire(Worker *worker);
 
 #endif

@@ -99,7 +99,8 @@ bool queue_put(Queue *queue, QueueStage stage, QueueLink *job, QueueClient *clie
     if (stage == QUEUE_ENGINE && queue->waiting >= queue->waiting_max) {
         return false;
     }
-    *job = (QueueLink){.client = client};
+    job->next = NULL;
+    job->client = client;
     if (lane->first == NULL) {
         lane->first = job;
         ring_append(&queue->stages[stage], stage, client);
@@ -139,6 +140,26 @@ QueueLink *queue_take(Queue *queue, QueueStage *ret_stage) {
             *ret_stage = stage;
             return take(queue, stage);
         }
+    }
+    return NULL;
+}
+
+QueueLink *queue_expire(Queue *queue, QueueStage which, uint64_t before_ns) {
+    Stage *stage = &queue->stages[which];
+    QueueClient *previous = NULL;
+    for (QueueClient *client = stage->turn; client != NULL; client = client->lanes[which].next) {
+        Lane *lane = &client->lanes[which];
+        QueueLink *job = lane->first;
+        if (job->since_ns <= before_ns) {
+            lane->first = job->next;
+            if (lane->first == NULL) {
+                *(previous != NULL ? &previous->lanes[which].next : &stage->turn) = lane->next;
+                stage->last = stage->last == client ? previous : stage->last;
+            }
+            queue->waiting--;
+            return job;
+        }
+        previous = client;
     }
     return NULL;
 }

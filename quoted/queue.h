@@ -28,6 +28,7 @@ typedef struct WaitingLane {
 typedef struct QueueLink {
     struct QueueLink *next;
     QueueClient *client;
+    uint64_t since_ns; /* when it was asked for; of a uid, about in this order */
 } QueueLink;
 
 typedef struct Queue Queue;
@@ -50,6 +51,9 @@ bool queue_put(Queue *queue, QueueStage stage, QueueLink *job, QueueClient *clie
  * its stage is over. */
 QueueLink *queue_take(Queue *queue, QueueStage *ret_stage);
 void queue_done(Queue *queue, QueueStage stage);
+
+/* Takes out a job of the stage that has waited since `before_ns` or longer; NULL: none has. */
+QueueLink *queue_expire(Queue *queue, QueueStage stage, uint64_t before_ns);
 
 /* True if queue_take would give a job. */
 bool queue_has_work(const Queue *queue);

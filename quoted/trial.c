@@ -28,7 +28,7 @@ bool trial_check(const EngineFacts *facts, const SgxReport *report, Bytes bytes,
 
 static bool take_quote(Engine *engine, const EngineFacts *facts, const SgxReport *report, Trial *trial,
                        Error *err) {
-    AUTO_FREE uint8_t *quote = malloc(facts->quote_size);
+    AUTO_FREE uint8_t *quote = malloc((size_t)facts->quote_size + ENGINE_GUARD_SIZE);
     if (quote == NULL) {
         return error_set(err, ERROR_MEMORY, "trial quote: out of memory");
     }

@@ -142,7 +142,7 @@ static void note_awake(Worker *worker) {
 static Job *take_job(Worker *worker, QueueStage *ret_stage) {
     Pool *pool = worker->pool;
     (void)pthread_mutex_lock(&pool->lock);
-    Job *job = (Job *)queue_take(pool->queue, ret_stage);
+    Job *job = job_take(pool, ret_stage);
     if (job != NULL && queue_has_work(pool->queue)) {
         (void)pool_wake_one(pool);
     }
@@ -165,6 +165,14 @@ static void hand_over(Worker *worker) {
     (void)pthread_mutex_unlock(&worker->pool->lock);
 }
 
+/* What is due by the clock; the milliseconds until something else is. */
+static int attend(Worker *worker) {
+    int overdue = job_expire(worker);
+    int left = connection_expire(worker);
+    left = left >= 0 && left < overdue ? left : overdue;
+    return left < SLEEP_MAX_MS ? left : SLEEP_MAX_MS;
+}
+
 void *worker_run(void *context) {
     Worker *worker = context;
     bool is_attendant = worker == pool_attendant(worker->pool);
@@ -178,8 +186,8 @@ void *worker_run(void *context) {
         if (plan.handover) {
             hand_over(worker);
         }
-        int left = is_attendant ? connection_expire(worker) : -1;
-        int timeout = left >= 0 && left < plan.sleep_ms ? left : plan.sleep_ms;
+        int due = is_attendant ? attend(worker) : SLEEP_MAX_MS;
+        int timeout = due < plan.sleep_ms ? due : plan.sleep_ms;
         int count = epoll_wait(worker->epoll_fd, events, EVENTS_MAX, plan.asleep && !more ? timeout : 0);
         if (plan.asleep) {
             note_awake(worker);
