@@ -55,6 +55,14 @@ static void examine(Deployment *deployment, SwapEvent event) {
     }
 }
 
+/* How many sets of enclaves a generation loads: what serves says so, and the next one has the same settings
+ * of quoted. */
+static uint64_t count_engines(const Generation *serving) {
+    const json_t *engines = json_object_get(generation_status(serving), "engines");
+    json_int_t wanted = json_integer_value(json_object_get(engines, "wanted"));
+    return wanted > 1 ? (uint64_t)wanted : 1;
+}
+
 static void on_verified(Deployment *deployment, const Error *failure) {
     StoreEntry next = {0}, serving = {0};
     Error err = ERROR_INIT, ignored = ERROR_INIT;
@@ -68,20 +76,21 @@ static void on_verified(Deployment *deployment, const Error *failure) {
         (void)deployment_swap_event(deployment, SWAP_EVENT_REFUSED, &err);
         return;
     }
+    const Generation *current = deployment_serving(deployment);
+    uint64_t engines = current != NULL ? count_engines(current) : 1;
+    uint64_t next_kib = engines * next.manifest->epc_kib;
     uint64_t serving_kib = 0;
-    if (deployment_serving(deployment) != NULL &&
-        store_find(deployment->store, journal->serving.digest, &serving, &ignored)) {
-        serving_kib = serving.manifest->epc_kib;
+    if (current != NULL && store_find(deployment->store, journal->serving.digest, &serving, &ignored)) {
+        serving_kib = engines * serving.manifest->epc_kib;
         store_entry_done(&serving);
     }
-    if (!requirements_fit(serving_kib, next.manifest->epc_kib, deployment->host.epc_kib)) {
+    if (!requirements_fit(serving_kib, next_kib, deployment->host.epc_kib)) {
         event = deployment->config->epc_sequential ? SWAP_EVENT_VERIFIED_TIGHT : SWAP_EVENT_REFUSED;
         error_set(&err, ERROR_NO_SPACE,
                   "two sets of enclaves need %llu KiB of EPC, there are %llu: allow 'swap.epc: sequential' "
                   "(clients "
                   "wait while the enclaves are exchanged), or use a node with more",
-                  (unsigned long long)(serving_kib + next.manifest->epc_kib),
-                  (unsigned long long)deployment->host.epc_kib);
+                  (unsigned long long)(serving_kib + next_kib), (unsigned long long)deployment->host.epc_kib);
     }
     store_entry_done(&next);
     if (event == SWAP_EVENT_REFUSED) {

@@ -65,6 +65,9 @@ static bool do_accept(Call *call, Error *err) {
     if (good) {
         pool_refresh(generation->pool);
         generation->state = CONTROL_STATE_SERVING;
+        if (generation->engines != NULL) {
+            engines_want(generation->engines, true);
+        }
     }
     (void)pthread_mutex_unlock(&generation->lock);
     return good;

@@ -12,8 +12,8 @@
 
 typedef struct Keys {
     char *threads, *engine_calls, *connections, *connections_per_uid, *queue, *request_size;
-    char *idle_timeout, *queue_timeout, *drain_timeout, *provider, *engine_timeout, *log_level, *socket_mode,
-        *socket_group;
+    char *idle_timeout, *queue_timeout, *drain_timeout, *provider, *engine_timeout, *engines, *log_level,
+        *socket_mode, *socket_group;
     char *network, *sandbox;
     char **allow_uids, **allow_cgroups;
     unsigned allow_uids_count, allow_cgroups_count;
@@ -27,20 +27,20 @@ typedef struct Keys {
 static const cyaml_schema_value_t entry_schema = {
     CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, ACCESS_CGROUP_MAX)};
 static const cyaml_schema_field_t fields[] = {
-    KEY(threads),         KEY(engine_calls),       KEY(connections),  KEY(connections_per_uid),
-    KEY(queue),           KEY(request_size),       KEY(idle_timeout), KEY(queue_timeout),
-    KEY(drain_timeout),   KEY(log_level),          KEY(socket_mode),  KEY(socket_group),
-    KEY(provider),        KEY(engine_timeout),     KEY(network),      KEY(sandbox),
-    LIST_KEY(allow_uids), LIST_KEY(allow_cgroups), CYAML_FIELD_END};
+    KEY(threads),      KEY(engine_calls), KEY(connections),     KEY(connections_per_uid), KEY(queue),
+    KEY(request_size), KEY(idle_timeout), KEY(queue_timeout),   KEY(drain_timeout),       KEY(log_level),
+    KEY(socket_mode),  KEY(socket_group), KEY(provider),        KEY(engine_timeout),      KEY(engines),
+    KEY(network),      KEY(sandbox),      LIST_KEY(allow_uids), LIST_KEY(allow_cgroups),  CYAML_FIELD_END};
 static const cyaml_schema_value_t schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, Keys, fields)};
 
-enum { THREADS_MIN = 3, THREADS_BEYOND_CORES = 2 };
+enum { THREADS_MIN = 3, THREADS_BEYOND_CORES = 2, THREADS_BEYOND_CALLS = 2 };
 
 void config_set_defaults(Config *config) {
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t threads = (uint32_t)(cores < 1 ? 1 : cores) + THREADS_BEYOND_CORES;
     *config = (Config){.threads = threads < CONFIG_THREADS_MAX ? threads : CONFIG_THREADS_MAX,
                        .engine_calls = 1,
+                       .engines = 1,
                        .connections = 4096,
                        .connections_per_uid = 2048,
                        .queue = 4096,
@@ -135,6 +135,7 @@ static bool read_keys(const Keys *keys, const Reading *reading, Config *config) 
                        &config->threads) &&
            read_number(reading, "engine_calls", keys->engine_calls, 1, CONFIG_THREADS_MAX - 2,
                        &config->engine_calls) &&
+           read_number(reading, "engines", keys->engines, 1, CONFIG_ENGINES_MAX, &config->engines) &&
            read_number(reading, "connections", keys->connections, 1, 1000000, &config->connections) &&
            read_number(reading, "connections_per_uid", keys->connections_per_uid, 1, 1000000,
                        &config->connections_per_uid) &&
@@ -157,13 +158,18 @@ static bool read_keys(const Keys *keys, const Reading *reading, Config *config) 
             refuse(reading, "socket_group", keys->socket_group, "the name of a group"));
 }
 
-/* One thread is always left for what needs neither the engine nor a lame duck, and one for lame ducks. */
-static bool check_threads(const Config *config, const Reading *reading) {
-    return config->engine_calls + 2 <= config->threads ||
+/* One thread is always left for what needs neither an engine nor a lame duck, and one for lame ducks. */
+static bool check_threads(const Keys *keys, const Reading *reading, Config *config) {
+    uint32_t calls = config->engine_calls + config->engines - 1;
+    uint32_t wanted = calls + THREADS_BEYOND_CALLS;
+    if (keys->threads == NULL && config->threads < wanted) {
+        config->threads = wanted;
+    }
+    return wanted <= config->threads ||
            error_set(reading->err, ERROR_CONFIG,
                      "%s: engine_calls: %u of %u threads: at least 2 have to be left for other work: write "
-                     "more threads or fewer engine_calls",
-                     reading->name, config->engine_calls, config->threads);
+                     "more threads, fewer engine_calls or fewer engines",
+                     reading->name, calls, config->threads);
 }
 
 static void keys_freep(Keys **keys) {
@@ -183,7 +189,7 @@ bool config_load(const char *path, Config *ret_config, Error *err) {
     }
     CLEANUP(keys_freep) Keys *keys = value;
     const Reading reading = {.name = path, .err = err};
-    if (!read_keys(keys, &reading, &config) || !check_threads(&config, &reading)) {
+    if (!read_keys(keys, &reading, &config) || !check_threads(keys, &reading, &config)) {
         return false;
     }
     *ret_config = config;

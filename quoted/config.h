@@ -11,7 +11,7 @@
 #include "bundles/base/log.h"
 #include "quoted/access.h"
 
-enum { CONFIG_THREADS_MAX = 64, CONFIG_REQUEST_SIZE_MAX = 128 * 1024 };
+enum { CONFIG_THREADS_MAX = 64, CONFIG_ENGINES_MAX = 16, CONFIG_REQUEST_SIZE_MAX = 128 * 1024 };
 
 typedef enum ConfigNetwork {
     CONFIG_NETWORK_BY_BUNDLE, /* as quoted/confine.h says */
@@ -22,6 +22,7 @@ typedef enum ConfigNetwork {
 typedef struct Config {
     uint32_t threads;             /* equal threads that take in and answer; resolved, at least 3 */
     uint32_t engine_calls;        /* quotes under way in the library at once; Intel's serialise them */
+    uint32_t engines;             /* processes with a QE of their own, this one included */
     uint32_t connections;         /* open at once */
     uint32_t connections_per_uid; /* of them by one uid */
     uint32_t queue;               /* whole requests that wait for the engine */

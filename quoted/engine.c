@@ -13,6 +13,7 @@
 #include "bundles/base/log.h"
 #include "bundles/sgx/quote.h"
 #include "quoted/library.h"
+#include "quoted/refusal.h"
 
 enum { LIBRARY_PATH_MAX = 259 }; /* the libraries copy paths into a buffer of 260 bytes */
 
@@ -181,9 +182,8 @@ bool engine_init(Engine *engine, Error *err) {
     Quote3Error code = ask_facts(engine, &facts);
     if (code != QUOTE3_SUCCESS) {
         return error_set(err, ERROR_ENGINE,
-                         "the quoting enclave does not start: the quote library says 0x%x: 'pswctl explain "
-                         "0x%x' says more",
-                         code, code);
+                         "the quoting enclave does not start: the quote library says 0x%x%s", code,
+                         refusal_hint(code));
     }
     (void)pthread_mutex_lock(&engine->lock);
     engine->facts = facts;

@@ -50,7 +50,8 @@ static bool warm_up(Generation *generation, Error *err) {
                              .host_provider = generation->spec.config->host_provider};
     generation->engine = engine_open(&spec, err);
     if (generation->engine == NULL || !engine_init(generation->engine, err) ||
-        !trial_take(generation->engine, &trial, err)) {
+        !trial_take(generation->engine, &trial, err) ||
+        (generation->engines != NULL && !engines_wait(generation->engines, generation->engine, err))) {
         return false;
     }
     warn_of_plain_quotes(generation);
@@ -116,6 +117,7 @@ static bool start_warm_up(Generation *generation, Error *err) {
 static bool start_pool(Generation *generation, Error *err) {
     const PoolSpec spec = {.config = generation->spec.config,
                            .engine = generation->engine,
+                           .engines = generation->engines,
                            .ducks = generation->ducks,
                            .counters = &generation->counters,
                            .sightings = generation->sightings,
@@ -178,6 +180,9 @@ static bool on_drained(Generation *generation) {
         generation->state == CONTROL_STATE_DRAINING && pool_load(generation->pool).connections == 0;
     if (drained) {
         generation->state = CONTROL_STATE_LAME_DUCK;
+        if (generation->engines != NULL) {
+            engines_want(generation->engines, false);
+        }
     }
     (void)pthread_mutex_unlock(&generation->lock);
     atomic_store(&generation->last_relay_ms, clock_monotonic_ms());
@@ -269,10 +274,18 @@ static void watch_engine(Generation *generation) {
     }
 }
 
+static bool is_engine_busy(const Generation *generation) {
+    return engine_busy_ms(generation->engine) > 0 ||
+           (generation->engines != NULL && engines_busy(generation->engines));
+}
+
 /* Nothing is left to answer, but a call that was answered for may be in the library still: joining its thread
  * would wait for it. */
 static bool finish(Generation *generation, uint64_t deadline_ms) {
-    while (generation->pool != NULL && engine_busy_ms(generation->engine) > 0) {
+    if (generation->engines != NULL) {
+        engines_want(generation->engines, false);
+    }
+    while (generation->pool != NULL && is_engine_busy(generation)) {
         if (clock_left_ms(deadline_ms) == 0) {
             end_at_once(generation);
         }
@@ -377,8 +390,18 @@ static bool prepare(Generation *generation, Error *err) {
     return generation->server != NULL;
 }
 
+static bool start_engines(Generation *generation, Error *err) {
+    const Config *config = generation->spec.config;
+    const EnginesSpec spec = {.nursery = generation->spec.nursery,
+                              .count = config->engines,
+                              .own_calls = config->engine_calls,
+                              .timeout_ms = config->engine_timeout_ms};
+    generation->engines = config->engines > 1 ? engines_start(&spec, err) : NULL;
+    return config->engines == 1 || generation->engines != NULL;
+}
+
 static bool live(Generation *generation, int signal_fd, Error *err) {
-    if (!start_warm_up(generation, err)) {
+    if (!start_engines(generation, err) || !start_warm_up(generation, err)) {
         return false;
     }
     bool good = lead(generation, signal_fd, err);
@@ -407,6 +430,7 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     announce(generation, CONTROL_EVENT_COUNTS, counters_counts_json(&generation->counters));
     control_server_close(generation->server);
     pool_stop(generation->pool);
+    engines_stop(generation->engines);
     ducks_free(generation->ducks);
     sightings_free(generation->sightings);
     cleanup_close(&generation->drained_fd);

@@ -14,6 +14,7 @@
 #include "bundles/manifest.h"
 #include "quoted/config.h"
 #include "quoted/handover.h"
+#include "quoted/nursery.h"
 
 typedef struct GenerationSpec {
     const char *bundle;       /* directory of the unpacked bundle */
@@ -22,6 +23,7 @@ typedef struct GenerationSpec {
     const char *control_path; /* NULL: runs alone */
     int listener_fd;          /* to serve on once ready; -1: it comes by CONTROL_ACCEPT */
     const Config *config;
+    Nursery *nursery;   /* of further engines; NULL: there are none */
     Handover *handover; /* NULL: runs alone */
 } GenerationSpec;
 

@@ -21,6 +21,7 @@ typedef struct Generation {
     ControlServer *server;    /* NULL: runs alone */
     Ducks *ducks;
     Engine *engine;
+    Engines *engines; /* NULL: the engine alone */
     Counters counters;
     Sightings *sightings;
     int drained_fd; /* eventfd of the pool */

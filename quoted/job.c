@@ -22,8 +22,11 @@ static bool client_left(const Job *job, uint64_t waited_ms) {
 static Quote3Error call_engine(Worker *worker, Job *job, uint32_t size) {
     SgxQeReportInfo *info = job->quote.has_info ? &job->quote.info : NULL;
     uint64_t start = clock_monotonic_ns();
-    Quote3Error code = engine_quote(worker->pool->spec.engine, &job->quote.report, info, worker->quote, size);
-    counters_engine(worker->pool->spec.counters, worker->share, code, clock_monotonic_ns() - start);
+    const PoolSpec *spec = &worker->pool->spec;
+    Quote3Error code = spec->engines != NULL
+                           ? engines_quote(spec->engines, &job->quote.report, info, worker->quote, size)
+                           : engine_quote(spec->engine, &job->quote.report, info, worker->quote, size);
+    counters_engine(spec->counters, worker->share, code, clock_monotonic_ns() - start);
     return code;
 }
 

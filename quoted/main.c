@@ -155,6 +155,15 @@ static bool prepare(const Options *options, const Config *config, GenerationSpec
     return *ret_manifest != NULL || error_wrap(err, "bundle directory '%s'", options->bundle);
 }
 
+/* Confined, because it starts what loads the bundle's libraries. */
+static bool start_nursery(const Options *options, const Config *config, GenerationSpec *spec,
+                          const Manifest *manifest, Error *err) {
+    const NurserySpec nursery = {
+        .bundle = options->bundle, .manifest = manifest, .config = config, .generation = options->generation};
+    spec->nursery = config->engines > 1 ? nursery_start(&nursery, err) : NULL;
+    return config->engines == 1 || spec->nursery != NULL;
+}
+
 static bool run(const Options *options, const Config *config, Error *err) {
     Handover handover = HANDOVER_INIT;
     CLEANUP(manifest_freep) Manifest *manifest = NULL;
@@ -168,12 +177,14 @@ static bool run(const Options *options, const Config *config, Error *err) {
     /* The others have to happen while there is one thread. */
     if (signal_fd < 0 || !prepare(options, config, &spec, &manifest, err) ||
         !confine_enter(config, manifest, options->control, err) ||
+        !start_nursery(options, config, &spec, manifest, err) ||
         (options->control != NULL && !handover_start(&handover, err))) {
         return false;
     }
     spec.manifest = manifest;
     spec.handover = options->control != NULL ? &handover : NULL;
     bool good = generation_run(&spec, signal_fd, err);
+    nursery_stop(spec.nursery);
     handover_stop(&handover);
     return good;
 }

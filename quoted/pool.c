@@ -97,7 +97,7 @@ static uint32_t limit_connections(const Config *config) {
 }
 
 Pool *pool_start(const PoolSpec *spec, Error *err) {
-    const uint32_t engine_calls = spec->config->engine_calls;
+    const uint32_t engine_calls = spec->config->engine_calls + spec->config->engines - 1;
     const uint32_t working[QUEUE_STAGES_COUNT] = {
         [QUEUE_ENGINE] = engine_calls, [QUEUE_DUCKS] = spec->config->threads - engine_calls - 1};
     Pool *pool = calloc(1, sizeof *pool);

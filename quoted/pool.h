@@ -16,13 +16,15 @@
 #include "quoted/counters.h"
 #include "quoted/duck.h"
 #include "quoted/engine.h"
+#include "quoted/engines.h"
 #include "quoted/sightings.h"
 
 typedef struct Pool Pool;
 
 typedef struct PoolSpec {
     const Config *config;
-    Engine *engine; /* initialised */
+    Engine *engine;   /* initialised */
+    Engines *engines; /* NULL: the engine alone */
     Ducks *ducks;
     Counters *counters;
     Sightings *sightings;

@@ -27,6 +27,7 @@ static bool add_warm(Generation *generation, Pool *pool, json_t *status) {
     PoolLoad load = pool_load(pool);
     return json_put(status, "qe", json_pack("{s:s, s:i}", "mrenclave", qe, "isv_svn", trial.qe_isv_svn)) &&
            json_put(status, "pce", json_pack("{s:i}", "isv_svn", trial.pce_isv_svn)) &&
+           json_put(status, "engines", engines_status(generation->engines)) &&
            json_put(status, "quote_size", json_integer(facts.quote_size)) &&
            json_put(status, "warm_up_us", json_integer((json_int_t)warm_up_us)) &&
            json_put(status, "canary_us", json_integer((json_int_t)canary_us)) &&

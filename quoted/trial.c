@@ -7,9 +7,11 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
 #include "bundles/sgx/quote.h"
+#include "quoted/refusal.h"
 
 static bool failed(const char *what, Quote3Error code, Error *err) {
-    return error_set(err, ERROR_ENGINE, "trial quote: %s: the quote library says 0x%x", what, code);
+    return error_set(err, ERROR_ENGINE, "trial quote: %s: the quote library says 0x%x%s", what, code,
+                     refusal_hint(code));
 }
 
 bool trial_check(const EngineFacts *facts, const SgxReport *report, Bytes bytes, Trial *trial, Error *err) {

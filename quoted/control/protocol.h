@@ -53,8 +53,9 @@ typedef enum ControlType {
     CONTROL_QUOTE = 16,
 
     /* Events */
-    CONTROL_EVENT_READY = 32,   /* warm-up done; status document */
-    CONTROL_EVENT_FAILED = 33,  /* no warm-up, or the engine is lost: the process ends; {"kind": …, "error": …} */
+    CONTROL_EVENT_READY = 32, /* warm-up done; status document */
+    CONTROL_EVENT_FAILED =
+        33, /* no warm-up, or the engine is lost: the process ends; {"kind": …, "error": …} */
     CONTROL_EVENT_DRAINED = 34, /* {"finished": n}: every accepted connection is answered */
     CONTROL_EVENT_ALARM = 35,   /* {"kind": …, "error": …}: something that the manager should act on */
     CONTROL_EVENT_COUNTS = 36,  /* the process ends as it was told to: its counts for the last time */

@@ -16,13 +16,14 @@ CODES = {0x02: 3, 0x03: 21, 0x04: 32, 0x05: 33, 0x06: 15, 0x07: 34, 0x08: 35, 0x
          0x18: 50, 0x19: 12, 0x1a: 22}
 
 
-class Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.stage = Stage()
-        cls.addClassCleanup(cls.stage.close)
-        cls.packed = stub.make_bundle(cls.stage.platform, cls.stage.directory, cls.stage.directory / "stub.pswb")
+def setUpModule():
+    """One platform for all: its keys take long to make."""
+    Case.stage = Stage()
+    unittest.addModuleCleanup(Case.stage.close)
+    Case.packed = stub.make_bundle(Case.stage.platform, Case.stage.directory, Case.stage.directory / "stub.pswb")
 
+
+class Case(unittest.TestCase):
     def setUp(self):
         self.wishes = stub.Wishes(self.stage.path("wishes"))
 

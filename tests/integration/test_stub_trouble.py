@@ -15,13 +15,14 @@ ENGINE_STATUS = 16
 BUSY = aesm.BUSY
 
 
-class Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.stage = Stage()
-        cls.addClassCleanup(cls.stage.close)
-        cls.packed = stub.make_bundle(cls.stage.platform, cls.stage.directory, cls.stage.directory / "stub.pswb")
+def setUpModule():
+    """One platform for all: its keys take long to make."""
+    Case.stage = Stage()
+    unittest.addModuleCleanup(Case.stage.close)
+    Case.packed = stub.make_bundle(Case.stage.platform, Case.stage.directory, Case.stage.directory / "stub.pswb")
 
+
+class Case(unittest.TestCase):
     def setUp(self):
         self.wishes = stub.Wishes(self.stage.path("wishes"))
         os.environ["PSW_STUB"] = str(self.wishes.directory)
@@ -61,6 +62,20 @@ class Alone(Case):
         self.assertEqual(aesm.ask_answer(daemon.socket, self.request()).code, BUSY)
         wait_until(lambda: aesm.ask_answer(daemon.socket, self.request()).code == 0, "the engine")
         self.assertEqual(daemon.end(), 0)
+
+    def test_as_many_quotes_are_under_way_at_once_as_there_are_engines(self):
+        def calls():
+            return len(self.wishes.lines("call", "libsgx_qe3_logic.so", "sgx_ql_get_quote"))
+        daemon = self.serve(engines=3, queue_timeout="1m")
+        before = calls()
+        self.wishes.set("quote", "hang")
+        with contextlib.ExitStack() as stack:
+            for _ in range(4):
+                stack.enter_context(aesm.Connection(daemon.socket)).send(self.request())
+            wait_until(lambda: calls() >= before + 3, "three calls, of which none has come back")
+            self.assertEqual(aesm.ask_answer(daemon.socket, aesm.size_request()).code, 0)
+            self.assertEqual(calls(), before + 3)
+            daemon.kill()
 
     def test_a_call_that_does_not_come_back_ends_the_process(self):
         daemon = self.serve(engine_timeout="300ms")
@@ -142,8 +157,7 @@ class Managed(Case):
 
 class Simulated(unittest.TestCase):
     def test_under_load_a_library_that_hangs_now_and_then_fails_nobody(self):
-        stage = Stage()
-        self.addCleanup(stage.close)
+        stage = Case.stage
         packed = stage.directory / "hanging.pswb"
         run("psw-bundle", "sim", "--platform", stage.platform.directory, "--version", "2.0", "--qe-svn", 8, "--pce-svn", 13,
             "--fault", "quote:hang,after=60", "-o", packed)

@@ -18,7 +18,7 @@ static void record(const char *line) {
     char path[512];
     const char *directory = getenv("PSW_STUB");
     (void)snprintf(path, sizeof path, "%s/record", directory != NULL ? directory : "/nonexistent");
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
     if (fd >= 0) {
         (void)!write(fd, line, strlen(line));
         (void)close(fd);
@@ -45,19 +45,21 @@ __attribute__((constructor)) static void say_loaded(void) {
     }
 }
 
+/* A wish for one call is crossed out, because the process may not remove files (quoted/confine.h). */
 static int read_wish(const char *call, const char *suffix, char *wish, size_t size) {
     char path[512];
     const char *directory = getenv("PSW_STUB");
     (void)snprintf(path, sizeof path, "%s/%s%s", directory != NULL ? directory : "/nonexistent", call,
                    suffix);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, (suffix[0] != 0 ? O_RDWR : O_RDONLY) | O_CLOEXEC);
     if (fd < 0) {
         return 0;
     }
     ssize_t got = read(fd, wish, size - 1);
-    (void)close(fd);
     wish[got > 0 ? got : 0] = 0;
-    return suffix[0] == 0 || unlink(path) == 0;
+    int fresh = wish[0] != '-' && (suffix[0] == 0 || pwrite(fd, "-", 1, 0) == 1);
+    (void)close(fd);
+    return fresh;
 }
 
 static void crash(void) {

@@ -82,6 +82,7 @@ class Wishes:
     def __init__(self, directory):
         self.directory = directory
         directory.mkdir()
+        (directory / "record").touch()  # quoted may write to files that exist, and make none
 
     def set(self, call, effect, once=False):
         """What this call does from now on, or only the next time; None: what it should."""
@@ -95,8 +96,7 @@ class Wishes:
 
     def lines(self, *start):
         """Recorded lines that start with these words, without them."""
-        path = self.directory / "record"
-        lines = path.read_text().splitlines() if path.exists() else []
+        lines = (self.directory / "record").read_text().splitlines()
         head = "".join(word + " " for word in start)
         return [line[len(head):] for line in lines if line.startswith(head)]
 
