@@ -88,14 +88,15 @@ static bool pages_add(Trial *trial) {
     return image_visit(&trial->image, page_add, &adding, &ignored);
 }
 
-/* A device that cannot be opened is no failure yet: some drivers know Intel's enclaves and need it not. */
+/* Opened as Intel's runtime opens it. A device that cannot be opened is no failure yet: some drivers know
+ * Intel's enclaves and need it not. */
 static bool provisioning_allow(Trial *trial) {
     const char *node = sgx_flavour_provision_node(trial->device.flavour);
     if ((trial->secs.attributes.flags & SGX_FLAGS_PROVISION_KEY) == 0 || node == NULL) {
         return true;
     }
     AUTO_FREE char *path = text_format("%s%s", trial->root, node);
-    AUTO_CLOSE int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    AUTO_CLOSE int fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
     if (fd < 0) {
         trial->provision_failure = path != NULL ? errno : ENOMEM;
         return true;
