@@ -4,9 +4,12 @@
 import json
 import os
 import pathlib
+import shutil
+import tempfile
 import unittest
+from unittest import mock
 
-from tests.support.node import program, run
+from tests.support.node import Node, Platform, program, run
 
 DOUBLE = pathlib.Path(program("pswctl")).parent.parent / "tests" / "libsgx-driver-double.so"
 
@@ -44,6 +47,37 @@ class Doctor(unittest.TestCase):
         found = doctor("")
         self.assertEqual((found["load.driver"][0], found["load.provision"][0]), ("skip", "skip"))
         self.assertIn("no SGX device", found["load.driver"][1])
+
+
+class OnANode(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-load-"))
+        cls.addClassCleanup(shutil.rmtree, cls.directory)
+        cls.platform = Platform(cls.directory / "platform")
+        cls.bundle = cls.platform.bundle("1.0", qe_svn=8)
+
+    def found(self, words):
+        """{id: (status, text)} of the checks of loading that the manager makes for a bundle."""
+        node = Node(platform=self.platform)
+        self.addCleanup(node.stop)
+        with mock.patch.dict(os.environ, with_driver(words)):
+            node.start()
+        node.ctl("stage", self.bundle)
+        checks = node.ctl("test", "1.0")["result"]["checks"]["checks"]
+        return {check["id"]: (check["status"], check["text"]) for check in checks if check["id"].startswith("load.")}
+
+    def test_the_manager_loads_every_enclave_of_a_bundle(self):
+        found = self.found("flavour=in-kernel")
+        self.assertEqual({status for status, _ in found.values()}, {"pass"}, found)
+        self.assertRegex(found["load.set"][1], r"^\d+ pages, \d+ KiB of EPC, in the in-kernel driver")
+
+    def test_what_a_simulated_bundle_lacks_is_noted(self):
+        found = self.found("flavour=dcap,epc=60")
+        self.assertEqual({check: status for check, (status, _) in found.items()},
+                         {"load.driver": "pass", "load.probe": "pass", "load.provision": "pass", "load.qe3": "info",
+                          "load.id_enclave": "pass", "load.pce": "pass", "load.set": "info"}, found)
+        self.assertIn("EPC was exhausted", found["load.qe3"][1])
 
 
 if __name__ == "__main__":
