@@ -339,6 +339,17 @@ static bool post_swap(ApiRequest *request, const char *rest, Error *err) {
                                                      request->who, err));
 }
 
+static bool post_adopt(ApiRequest *request, const char *rest, Error *err) {
+    (void)rest;
+    const char *what = NULL;
+    uint64_t soak_ms = 0;
+    static const char *const keys[] = {"bundle", "soak", NULL};
+    CLEANUP(json_freep) json_t *object = body(request, keys, err);
+    return object != NULL && take_text(object, "bundle", &what, err) && take_soak(object, &soak_ms, err) &&
+           answer_operation(request,
+                            deployment_takeover(request->api->deployment, what, soak_ms, request->who, err));
+}
+
 static bool post_rollback(ApiRequest *request, const char *rest, Error *err) {
     (void)rest;
     uint64_t soak_ms = 0;
@@ -436,7 +447,7 @@ static const Route routes[] = {
     {"POST", "/v1/swap", post_swap, false},           {"POST", "/v1/commit", post_commit, false},
     {"GET", "/v1/update", get_update, false},         {"POST", "/v1/check", post_check, false},
     {"POST", "/v1/update", post_update, false},       {"POST", "/v1/rollback", post_rollback, false},
-    {"DELETE", "/v1/bundles/", delete_bundle, false},
+    {"POST", "/v1/adopt", post_adopt, false},         {"DELETE", "/v1/bundles/", delete_bundle, false},
 };
 
 static bool fits(const Route *route, const char *path, const char **ret_rest) {

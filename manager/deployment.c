@@ -97,6 +97,8 @@ void deployment_free(Deployment *deployment) {
     timer_stop(&deployment->trial_timer);
     timer_stop(&deployment->restart_timer);
     timer_stop(&deployment->upkeep_timer);
+    timer_stop(&deployment->takeover_timer);
+    free(deployment->takeover);
     deployment->path_watch = sd_event_source_disable_unref(deployment->path_watch);
     for (size_t i = 0; i < deployment->generations_count; i++) {
         generation_free(deployment->generations[i]);
@@ -212,6 +214,9 @@ bool deployment_need_listener(Deployment *deployment, Error *err) {
                                .group = deployment->config->socket_group};
     if (deployment->listener >= 0) {
         return true;
+    }
+    if (deployment_foreign_lives(deployment)) {
+        return deployment_foreign_listener(deployment, err);
     }
     deployment->listener = listener_inherited(spec.path);
     if (deployment->listener >= 0) {

@@ -56,6 +56,9 @@ typedef struct DeploymentDowngrades {
 Operation *deployment_swap(Deployment *deployment, const char *what, uint64_t soak_ms,
                            DeploymentDowngrades downgrades, JournalWho who, Error *err)
     __attribute__((warn_unused_result));
+/* A swap in which what served before is a daemon of somebody else on our path, whose socket is taken over. */
+Operation *deployment_takeover(Deployment *deployment, const char *what, uint64_t soak_ms, JournalWho who,
+                               Error *err) __attribute__((warn_unused_result));
 /* During a soak: undoes the swap (the result is the swap's own operation). Else a swap to the bundle that
  * served before, by its living generation where there is one. */
 Operation *deployment_rollback(Deployment *deployment, uint64_t soak_ms, JournalWho who, Error *err)

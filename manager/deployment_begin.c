@@ -93,6 +93,9 @@ static void on_verified(Deployment *deployment, const Error *failure) {
                   (unsigned long long)(serving_kib + next_kib), (unsigned long long)deployment->host.epc_kib);
     }
     store_entry_done(&next);
+    if (event == SWAP_EVENT_VERIFIED_TIGHT && journal->swap.foreign.pid != 0) {
+        event = SWAP_EVENT_REFUSED; /* it is not ours to stop before there is another one */
+    }
     if (event == SWAP_EVENT_REFUSED) {
         (void)deployment_swap_event(deployment, event, &err);
     } else {
@@ -143,9 +146,20 @@ static uint32_t former_number(const Deployment *deployment) {
     return serving != NULL ? generation_number(serving) : 0;
 }
 
+/* What is asked for, besides the bundle. */
+typedef struct Beginning {
+    const char *kind; /* of the operation; a constant */
+    uint64_t soak_ms;
+    const DeploymentDowngrades *downgrades; /* NULL: anything may go down */
+    ForeignId foreign;
+    JournalWho who;
+} Beginning;
+
 /* Journal and operation for a swap that may begin. */
-static Operation *begin(Deployment *deployment, const char *kind, const JournalGeneration *next,
-                        uint64_t soak_ms, JournalWho who, Error *err) {
+static Operation *begin(Deployment *deployment, const Beginning *beginning, const JournalGeneration *next,
+                        Error *err) {
+    const char *kind = beginning->kind;
+    JournalWho who = beginning->who;
     Journal *journal = deployment->journal;
     char label[128];
     deployment_label(deployment, next->digest, label, sizeof label);
@@ -157,7 +171,8 @@ static Operation *begin(Deployment *deployment, const char *kind, const JournalG
                                   .resumes = next->number != 0,
                                   .next = *next,
                                   .former = former,
-                                  .soak_ms = soak_ms,
+                                  .foreign = beginning->foreign,
+                                  .soak_ms = beginning->soak_ms,
                                   .started_at = clock_wall_s(),
                                   .who = who};
     journal_note(journal, journal->swap.operation, who, kind, "to %s", label);
@@ -191,9 +206,8 @@ static bool check_downgrade(const Deployment *deployment, const StoreEntry *entr
     return gate_check_downgrade(serving, entry->manifest, downgrades->names, downgrades->count, err);
 }
 
-/* `downgrades` NULL: a rollback. */
-static Operation *begin_bundle(Deployment *deployment, const char *kind, const char *what, uint64_t soak_ms,
-                               const DeploymentDowngrades *downgrades, JournalWho who, Error *err) {
+static Operation *begin_bundle(Deployment *deployment, const char *what, const Beginning *beginning,
+                               Error *err) {
     StoreEntry entry;
     JournalGeneration next = {0};
     if (!store_find(deployment->store, what, &entry, err)) {
@@ -201,9 +215,9 @@ static Operation *begin_bundle(Deployment *deployment, const char *kind, const c
     }
     (void)text_copy(next.digest, sizeof next.digest, entry.digest_hex);
     bool good = requirements_check(entry.manifest, &deployment->host, err) &&
-                check_downgrade(deployment, &entry, downgrades, err);
+                check_downgrade(deployment, &entry, beginning->downgrades, err);
     store_entry_done(&entry);
-    Operation *operation = good ? begin(deployment, kind, &next, soak_ms, who, err) : NULL;
+    Operation *operation = good ? begin(deployment, beginning, &next, err) : NULL;
     if (operation != NULL && !deployment_verify(deployment, next.digest, on_verified, err)) {
         (void)deployment_swap_event(deployment, SWAP_EVENT_REFUSED, err);
     }
@@ -215,17 +229,27 @@ Operation *deployment_swap(Deployment *deployment, const char *what, uint64_t so
     if (deployment_is_busy(deployment, err)) {
         return NULL;
     }
-    return begin_bundle(deployment, "swap", what,
-                        soak_ms == UINT64_MAX ? deployment->config->soak_ms : soak_ms, &downgrades, who, err);
+    const Beginning beginning = {.kind = "swap",
+                                 .soak_ms = soak_ms == UINT64_MAX ? deployment->config->soak_ms : soak_ms,
+                                 .downgrades = &downgrades,
+                                 .who = who};
+    return begin_bundle(deployment, what, &beginning, err);
+}
+
+Operation *deployment_begin_takeover(Deployment *deployment, const char *what, uint64_t soak_ms,
+                                     ForeignId foreign, JournalWho who, Error *err) {
+    const Beginning beginning = {.kind = "adopt",
+                                 .soak_ms = soak_ms == UINT64_MAX ? deployment->config->soak_ms : soak_ms,
+                                 .foreign = foreign,
+                                 .who = who};
+    return begin_bundle(deployment, what, &beginning, err);
 }
 
 static Operation *undo(Deployment *deployment, JournalWho who, Error *err) {
     Journal *journal = deployment->journal;
-    const Generation *former = deployment_find(deployment, journal->swap.former.number);
     Error cause = ERROR_INIT;
-    bool can = swap_step(journal->swap.state, SWAP_EVENT_UNDO,
-                         former != NULL && generation_is_alive(former) && generation_is_warm(former), true)
-                   .known;
+    bool can =
+        swap_step(journal->swap.state, SWAP_EVENT_UNDO, deployment_former_alive(deployment), true).known;
     if (!can || deployment->undo != NULL) {
         error_set(err, ERROR_CONFLICT, "operation %llu is %s and cannot be undone at this point: try again",
                   (unsigned long long)journal->swap.operation, swap_state_name(journal->swap.state));
@@ -268,14 +292,15 @@ Operation *deployment_rollback(Deployment *deployment, uint64_t soak_ms, Journal
         error_set(err, ERROR_NOT_FOUND, "no other bundle served before this one: swap to one by name");
         return NULL;
     }
+    const Beginning beginning = {.kind = "rollback", .soak_ms = soak, .who = who};
     const JournalGeneration *duck = living_duck(deployment, journal->previous);
     if (duck == NULL) {
         char previous[DIGEST_HEX_SIZE];
         memcpy(previous, journal->previous, sizeof previous);
-        return begin_bundle(deployment, "rollback", previous, soak, NULL, who, err);
+        return begin_bundle(deployment, previous, &beginning, err);
     }
     const JournalGeneration next = *duck;
-    Operation *operation = begin(deployment, "rollback", &next, soak, who, err);
+    Operation *operation = begin(deployment, &beginning, &next, err);
     if (operation != NULL) {
         /* Its files were verified when it was started, and it holds its enclaves still. */
         (void)deployment_swap_event(deployment, SWAP_EVENT_VERIFIED, NULL);
@@ -287,6 +312,11 @@ Operation *deployment_commit(Deployment *deployment, JournalWho who, Error *err)
     Operation *operation = deployment->operation;
     if (deployment->journal->swap.state != SWAP_SOAKING || operation == NULL) {
         error_set(err, ERROR_CONFLICT, "no swap is in its soak: there is nothing to commit");
+        return NULL;
+    }
+    if (deployment_foreign_is_busy(deployment)) {
+        error_set(err, ERROR_CONFLICT,
+                  "the former daemon still has requests in the works: try again in a moment");
         return NULL;
     }
     journal_note(deployment->journal, operation->id, who, "commit", "the soak was ended by hand");

@@ -53,6 +53,8 @@ typedef struct DeploymentHealth {
     struct HealthWait *waiting;
 } DeploymentHealth;
 
+typedef struct Takeover Takeover;
+
 typedef void (*DeploymentVerifiedFn)(Deployment *deployment, const Error *failure);
 
 struct Deployment {
@@ -80,6 +82,9 @@ struct Deployment {
     sd_event_source *soak_timer, *trial_timer;
     uint64_t soak_ends_ms;
     uint64_t answers_before, errors_before; /* counters of the new generation when its soak began */
+
+    Takeover *takeover; /* from a daemon that is not ours; NULL: none, or it was stopped by another manager */
+    sd_event_source *takeover_timer;
 
     Operation *test; /* the test under way */
     char test_digest[DIGEST_HEX_SIZE];
@@ -137,6 +142,23 @@ extern const JournalWho deployment_itself;
 /* deployment_swap.c */
 bool deployment_swap_event(Deployment *deployment, SwapEvent event, const Error *cause);
 void deployment_swap_apply(Deployment *deployment, SwapStep step, const Error *cause);
+
+/* Whatever served before runs and could serve again. */
+bool deployment_former_alive(const Deployment *deployment);
+
+/* deployment_begin.c */
+Operation *deployment_begin_takeover(Deployment *deployment, const char *what, uint64_t soak_ms,
+                                     ForeignId foreign, JournalWho who, Error *err);
+
+/* deployment_takeover.c: the daemon of journal->swap.foreign */
+bool deployment_foreign_lives(const Deployment *deployment);
+bool deployment_foreign_is_busy(
+    const Deployment *deployment); /* it is about to be stopped, and has clients */
+bool deployment_foreign_listener(Deployment *deployment, Error *err) __attribute__((warn_unused_result));
+void deployment_foreign_stop(Deployment *deployment); /* the soak begins as soon as that is done */
+void deployment_foreign_resume(Deployment *deployment);
+/* The swap ends: with us serving it is ended, else it goes on. */
+void deployment_foreign_settle(Deployment *deployment, bool ours);
 
 /* deployment_settle.c: the journal's swap ends with these actions. */
 void deployment_swap_settle(Deployment *deployment, unsigned actions);

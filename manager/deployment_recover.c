@@ -156,17 +156,19 @@ static void recover_swap(Deployment *deployment) {
     Journal *journal = deployment->journal;
     JournalSwap *swap = &journal->swap;
     Generation *next = deployment_find(deployment, swap->next.number);
-    const Generation *former = deployment_find(deployment, swap->former.number);
     char label[128];
     Error cause = ERROR_INIT;
     deployment_label(deployment, swap->next.digest, label, sizeof label);
     deployment->operation = operation_begin(deployment->operations, swap->operation,
-                                            swap->rollback ? "rollback" : "swap", swap->who, label);
+                                            swap->rollback           ? "rollback"
+                                            : swap->foreign.pid != 0 ? "adopt"
+                                                                     : "swap",
+                                            swap->who, label);
     error_set(&cause, ERROR_UNAVAILABLE, "the manager was restarted while the swap was %s",
               swap_state_name(swap->state));
     journal_note(journal, swap->operation, deployment_itself, "recovered",
                  "%s: the manager was restarted while %s", label, swap_state_name(swap->state));
-    SwapStep step = swap_recover(swap->state, former != NULL && generation_is_warm(former), next != NULL);
+    SwapStep step = swap_recover(swap->state, deployment_former_alive(deployment), next != NULL);
     log_info("swap-recovered", "operation=%llu was=%s next=%s", (unsigned long long)swap->operation,
              swap_state_name(swap->state), swap_state_name(step.next));
     deployment_swap_apply(deployment, step,
@@ -212,6 +214,18 @@ static void keep_totals(Deployment *deployment) {
     totals_keep(deployment->totals, numbers, deployment->generations_count);
 }
 
+/* Another daemon has the path, as after a boot in which it came first: it goes on until we are told to adopt
+ * it. */
+static bool may_wait(Deployment *deployment, const Error *failure) {
+    if (failure->kind != ERROR_CONFLICT || deployment->generations_count > 0 ||
+        deployment->journal->swap.state != SWAP_IDLE) {
+        return false;
+    }
+    log_error("socket-not-ours", "error=\"%s\"", failure->text);
+    deployment->path_error = *failure;
+    return true;
+}
+
 bool deployment_recover(Deployment *deployment, Error *err) {
     Journal *journal = deployment->journal;
     if (!listener_check_directory(deployment->config->socket_path, err) ||
@@ -230,8 +244,9 @@ bool deployment_recover(Deployment *deployment, Error *err) {
         }
         return true;
     }
-    if (!deployment_need_listener(deployment, err)) {
-        return false;
+    /* In a takeover the socket is asked for when it is needed. */
+    if (journal->swap.foreign.pid == 0 && !deployment_need_listener(deployment, err)) {
+        return may_wait(deployment, err);
     }
     Generation *serving = deployment_serving(deployment);
     if (serving != NULL) {

@@ -20,7 +20,7 @@ static bool keep_as_duck(Deployment *deployment, const JournalSwap *swap, Genera
         generation_set_role(next, GENERATION_DUCK); /* as it was before, and in the journal's list still */
         return true;
     }
-    if (!met || deployment->undo == NULL) {
+    if (!met || deployment->undo == NULL || swap->foreign.pid != 0) {
         return false;
     }
     deployment_ducks_drop(deployment, swap->next.number);
@@ -160,6 +160,7 @@ void deployment_swap_settle(Deployment *deployment, unsigned actions) {
     deployment_soak_end(deployment);
     deployment_recall_cancel(deployment);
     helper_cancel(TAKE(deployment->verifier));
+    deployment_foreign_settle(deployment, (actions & (SWAP_COMMIT | SWAP_KEEP_NEW)) != 0);
     note_end(deployment, &swap, actions);
     settle_journal(deployment, &swap, actions);
     deployment->journal->swap = (JournalSwap){.state = SWAP_IDLE};

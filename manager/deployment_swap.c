@@ -17,13 +17,16 @@ static bool is_next_alive(const Deployment *deployment) {
     return next != NULL && generation_is_alive(next);
 }
 
-static bool is_former_alive(const Deployment *deployment) {
+bool deployment_former_alive(const Deployment *deployment) {
+    if (deployment_foreign_lives(deployment)) {
+        return true;
+    }
     const Generation *former = deployment_find(deployment, deployment->journal->swap.former.number);
     return former != NULL && generation_is_alive(former) && generation_is_warm(former);
 }
 
 bool deployment_swap_event(Deployment *deployment, SwapEvent event, const Error *cause) {
-    SwapStep step = swap_step(deployment->journal->swap.state, event, is_former_alive(deployment),
+    SwapStep step = swap_step(deployment->journal->swap.state, event, deployment_former_alive(deployment),
                               is_next_alive(deployment));
     if (step.known) {
         deployment_swap_apply(deployment, step, cause);
@@ -146,6 +149,11 @@ static void resume_old(Deployment *deployment) {
     Generation *former = deployment_find(deployment, deployment->journal->swap.former.number);
     Error err = ERROR_INIT;
     deployment_soak_end(deployment);
+    if (deployment_foreign_lives(deployment)) {
+        deployment_foreign_resume(deployment);
+        (void)deployment_swap_event(deployment, SWAP_EVENT_RESUMED, NULL);
+        return;
+    }
     if (former == NULL || !deployment_hand_over(deployment, former, on_resumed, &err)) {
         (void)deployment_swap_event(deployment, SWAP_EVENT_RESUME_FAILED, &err);
     }
@@ -153,7 +161,9 @@ static void resume_old(Deployment *deployment) {
 
 static void drain_old(Deployment *deployment) {
     Generation *former = deployment_find(deployment, deployment->journal->swap.former.number);
-    if (former != NULL) {
+    if (deployment_foreign_lives(deployment)) {
+        deployment_foreign_stop(deployment);
+    } else if (former != NULL) {
         generation_set_role(former, GENERATION_FORMER);
         deployment_drain(deployment, former);
     }
@@ -182,10 +192,12 @@ static void begin_watch(Deployment *deployment) {
     }
     deployment->serving_since_ms = clock_monotonic_ms();
     deployment_restart_cancel(deployment);
-    if (!is_former_alive(deployment)) {
+    if (!deployment_former_alive(deployment)) {
         deployment_ducks_tell(deployment); /* its successor, if there is one by now */
     }
-    deployment_soak_begin(deployment);
+    if (deployment->takeover == NULL) {
+        deployment_soak_begin(deployment);
+    }
 }
 
 /* What the journal must say before the actions begin. */

@@ -28,11 +28,12 @@ static json_t *swap_json(const JournalSwap *swap) {
     if (swap->state == SWAP_IDLE) {
         return json_null();
     }
-    return json_pack("{s:s, s:I, s:b, s:b, s:o, s:o, s:I, s:I, s:o}", "step", swap_state_name(swap->state),
-                     "operation", (json_int_t)swap->operation, "rollback", swap->rollback, "resumes",
-                     swap->resumes, "next", generation_json(&swap->next), "former",
-                     generation_json(&swap->former), "soak_ms", (json_int_t)swap->soak_ms, "started_at",
-                     (json_int_t)swap->started_at, "who", who_json(swap->who));
+    return json_pack("{s:s, s:I, s:b, s:b, s:o, s:o, s:{s:I, s:I}, s:I, s:I, s:o}", "step",
+                     swap_state_name(swap->state), "operation", (json_int_t)swap->operation, "rollback",
+                     swap->rollback, "resumes", swap->resumes, "next", generation_json(&swap->next), "former",
+                     generation_json(&swap->former), "foreign", "pid", (json_int_t)swap->foreign.pid,
+                     "started", (json_int_t)swap->foreign.started, "soak_ms", (json_int_t)swap->soak_ms,
+                     "started_at", (json_int_t)swap->started_at, "who", who_json(swap->who));
 }
 
 static json_t *event_json(const JournalEvent *event) {
@@ -168,6 +169,19 @@ static bool take_who(const json_t *object, JournalWho *who, Error *err) {
     return true;
 }
 
+/* Journals of the version before have none. */
+static bool take_foreign(const json_t *object, ForeignId *foreign, Error *err) {
+    uint32_t pid = 0;
+    if (object == NULL) {
+        return true;
+    }
+    if (!take_u32(object, "pid", &pid, err) || !json_get_u64(object, "started", &foreign->started, err)) {
+        return false;
+    }
+    foreign->pid = (pid_t)pid;
+    return true;
+}
+
 static bool take_swap(const json_t *object, JournalSwap *swap, Error *err) {
     const char *step = NULL;
     if (json_is_null(object)) {
@@ -184,6 +198,7 @@ static bool take_swap(const json_t *object, JournalSwap *swap, Error *err) {
            json_get_bool(object, "resumes", &swap->resumes, err) &&
            take_generation(json_object_get(object, "next"), &swap->next, err) &&
            take_generation(json_object_get(object, "former"), &swap->former, err) &&
+           take_foreign(json_object_get(object, "foreign"), &swap->foreign, err) &&
            json_get_u64(object, "soak_ms", &swap->soak_ms, err) &&
            take_time(object, "started_at", &swap->started_at, err) &&
            take_who(json_object_get(object, "who"), &swap->who, err);

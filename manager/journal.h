@@ -18,6 +18,7 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/digest.h"
 #include "bundles/base/error.h"
+#include "manager/foreign.h"
 #include "manager/swap.h"
 
 #define JOURNAL_NAME "journal.json"
@@ -45,6 +46,7 @@ typedef struct JournalSwap {
     bool resumes; /* the new one is a lame duck that serves again */
     JournalGeneration next;
     JournalGeneration former; /* number 0: nothing served before */
+    ForeignId foreign;        /* the daemon of somebody else that serves before; pid 0: none */
     uint64_t soak_ms;
     int64_t started_at;
     JournalWho who;

@@ -332,6 +332,12 @@ bool rescue_watch(Rescue *rescue, int fd) {
     return true;
 }
 
+void rescue_give(Rescue *rescue, int fd) {
+    rescue->counts.found++;
+    keep(rescue, fd);
+    flush(rescue);
+}
+
 void rescue_set_target(Rescue *rescue, Generation *target) {
     rescue->target = target;
     go_on(rescue);

@@ -32,6 +32,9 @@ void rescue_free(Rescue *rescue);
  * it ends: a moment after the generation. False: out of memory. */
 bool rescue_watch(Rescue *rescue, int fd) __attribute__((warn_unused_result));
 
+/* Takes a client's connection from elsewhere. */
+void rescue_give(Rescue *rescue, int fd);
+
 /* From now on `target` (NULL: nobody) gets what waits and what comes; borrowed until the next call. */
 void rescue_set_target(Rescue *rescue, Generation *target);
 

@@ -87,10 +87,11 @@ bool listener_check_free(const char *path, Error *err) {
         return error_set_errno(err, probe < 0 ? errno : ENAMETOOLONG, "%s", path);
     }
     if (connect(probe, (struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN) {
-        return error_set(err, ERROR_CONFLICT,
-                         "another daemon listens on %s: stop it first (for Intel's: systemctl disable --now "
-                         "aesmd)",
-                         path);
+        return error_set(
+            err, ERROR_CONFLICT,
+            "another daemon listens on %s: take its socket over with 'pswctl adopt BUNDLE', or end it "
+            "(for Intel's: systemctl disable --now aesmd)",
+            path);
     }
     return errno == ECONNREFUSED || errno == ENOENT || error_set_errno(err, errno, "%s", path);
 }

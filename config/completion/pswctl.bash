@@ -14,7 +14,7 @@ _pswctl_bundles() {
 
 _pswctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-    local commands='status clients list check-update update explain fetch stage test diff swap commit rollback remove journal verify doctor'
+    local commands='status clients list check-update update explain fetch stage test diff swap adopt commit rollback remove journal verify doctor'
     local common='--json --config --api --help'
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
@@ -59,6 +59,7 @@ _pswctl() {
     swap) set -- "--soak --allow-downgrade --no-wait $common $(_pswctl_bundles)" ;;
     diff) set -- "$common $(_pswctl_bundles)" ;;
     rollback) set -- "--soak --no-wait $common" ;;
+    adopt) set -- "--soak --no-wait $common $(_pswctl_bundles)" ;;
     verify) set -- "--collateral --root --time $common" ;;
     explain) set -- "$common $(pswctl doctor --json 2>/dev/null | sed -n 's/^ *"id": "\([^"]*\)".*/\1/p')" ;;
     doctor) set -- "--root --junit $common" ;;

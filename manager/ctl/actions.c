@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Subcommands that start an operation: fetch, stage, test, swap, commit, rollback, remove.
+ * Subcommands that start an operation: fetch, stage, test, swap, adopt, commit, rollback, remove.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -137,6 +137,23 @@ bool ctl_swap(Ctl *ctl, Error *err) {
 
 bool ctl_commit(Ctl *ctl, Error *err) {
     return post(ctl, "/v1/commit", json_object(), err);
+}
+
+bool ctl_adopt(Ctl *ctl, Error *err) {
+    json_t *body = json_pack("{s:s}", "bundle", ctl->operand);
+    if (body != NULL && !ctl_add_soak(ctl, body)) {
+        json_decref(body);
+        body = NULL;
+    }
+    if (!post(ctl, "/v1/adopt", body, err)) {
+        return false;
+    }
+    if (!ctl->json && !ctl->no_wait) {
+        (void)puts(
+            "The former daemon has been ended. Keep it from coming back at the next boot: for Intel's,\n"
+            "systemctl disable aesmd; or leave it masked.");
+    }
+    return true;
 }
 
 bool ctl_rollback(Ctl *ctl, Error *err) {

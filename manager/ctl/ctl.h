@@ -54,6 +54,7 @@ bool ctl_test(Ctl *ctl, Error *err);
 bool ctl_diff(Ctl *ctl, Error *err);
 bool ctl_swap(Ctl *ctl, Error *err);
 bool ctl_commit(Ctl *ctl, Error *err);
+bool ctl_adopt(Ctl *ctl, Error *err);
 bool ctl_rollback(Ctl *ctl, Error *err);
 bool ctl_remove(Ctl *ctl, Error *err);
 bool ctl_journal(Ctl *ctl, Error *err);

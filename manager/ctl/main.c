@@ -75,6 +75,15 @@ static const Command commands[] = {
      "way\n"
      "back and needs no name. The journal says so in any case.\n"},
     {"commit", NULL, NULL, ctl_commit, "end the soak of a swap with success", "Ends the soak at once.\n"},
+    {"adopt", "BUNDLE", "[--soak TIME] [--no-wait]", ctl_adopt, "take over from a daemon that is not ours",
+     "For the first start on a node where Intel's aesmd serves: a swap from that daemon to a staged bundle, "
+     "on its\n"
+     "own socket, without a failed request. It is stopped when it has no request in the works, is the way "
+     "back\n"
+     "during the soak, and is ended by the commit. Where systemd would start it again, mask its unit "
+     "before:\n"
+     "systemctl mask aesmd. The manager needs CAP_SYS_PTRACE and CAP_KILL for this.\n"
+     "BUNDLE and TIME are as for pswctl swap.\n"},
     {"rollback", NULL, "[--soak TIME] [--no-wait]", ctl_rollback, "go back to what served before",
      "During a swap: undoes it. Else: swaps to the bundle that served before, at once where its generation\n"
      "still lives as a lame duck.\n"},
