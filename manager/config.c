@@ -33,7 +33,7 @@ typedef struct DuckKeys {
     char *count, *keep, *reinit;
 } DuckKeys;
 typedef struct RestartKeys {
-    char *delay, *delay_max, *settle;
+    char *delay, *delay_max, *settle, *spare;
 } RestartKeys;
 typedef struct FetchKeys {
     char *ca, *client_certificate, *client_key, *proxy, *size_max, *timeout, *speed_min, *stall_timeout;
@@ -88,7 +88,8 @@ static const cyaml_schema_field_t duck_fields[] = {
 static const cyaml_schema_field_t restart_fields[] = {
     CYAML_FIELD_STRING_PTR("delay", CYAML_FLAG_OPTIONAL, RestartKeys, delay, 0, TEXT_MAX),
     CYAML_FIELD_STRING_PTR("delay_max", CYAML_FLAG_OPTIONAL, RestartKeys, delay_max, 0, TEXT_MAX),
-    CYAML_FIELD_STRING_PTR("settle", CYAML_FLAG_OPTIONAL, RestartKeys, settle, 0, TEXT_MAX), CYAML_FIELD_END};
+    CYAML_FIELD_STRING_PTR("settle", CYAML_FLAG_OPTIONAL, RestartKeys, settle, 0, TEXT_MAX),
+    CYAML_FIELD_STRING_PTR("spare", CYAML_FLAG_OPTIONAL, RestartKeys, spare, 0, TEXT_MAX), CYAML_FIELD_END};
 static const cyaml_schema_field_t fetch_fields[] = {
     CYAML_FIELD_STRING_PTR("ca", CYAML_FLAG_OPTIONAL, FetchKeys, ca, 0, TEXT_MAX),
     CYAML_FIELD_STRING_PTR("client_certificate", CYAML_FLAG_OPTIONAL, FetchKeys, client_certificate, 0,
@@ -372,6 +373,7 @@ static bool read_rest(const Reader *reader, const Document *document, Config *co
                          &config->restart_delay_max_ms) &&
            read_duration(reader, "restart.settle", restart->settle, second_bounds,
                          &config->restart_settle_ms) &&
+           read_bool(reader, "restart.spare", restart->spare, &config->restart_spare) &&
            read_fetch(reader, document, config) &&
            config_read_updates(document->updates, reader->name, config, reader->err) &&
            config_read_waivers(document->waivers, document->waivers_count, reader->name, config,

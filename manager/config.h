@@ -76,6 +76,7 @@ typedef struct Config {
     uint64_t restart_delay_ms;
     uint64_t restart_delay_max_ms;
     uint64_t restart_settle_ms;
+    bool restart_spare; /* a second, warm generation of the serving bundle */
 
     char *fetch_ca;          /* NULL: the system's */
     char *fetch_certificate; /* ours, for servers that ask; NULL: none */

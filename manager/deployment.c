@@ -281,6 +281,7 @@ static void on_ready(void *context, Generation *generation) {
     case GENERATION_TEST:
         deployment_test_ready(deployment, generation);
         break;
+    case GENERATION_STANDBY:
     case GENERATION_SERVING: /* found alive by a new manager, and now it says again that it is warm */
     case GENERATION_FORMER:
     case GENERATION_DUCK:
@@ -378,6 +379,8 @@ static void on_gone(void *context, Generation *generation) {
     case GENERATION_SPARE:
     case GENERATION_DUCK:
         deployment_ducks_died(deployment, generation);
+        break;
+    case GENERATION_STANDBY: /* the upkeep starts another one, not at once */
         break;
     case GENERATION_TEST:
         deployment_test_gone(deployment, &failure);

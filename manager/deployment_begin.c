@@ -84,6 +84,10 @@ static void on_verified(Deployment *deployment, const Error *failure) {
         serving_kib = engines * serving.manifest->epc_kib;
         store_entry_done(&serving);
     }
+    if (deployment_standby(deployment) != NULL &&
+        !requirements_fit(2 * serving_kib, next_kib, deployment->host.epc_kib)) {
+        deployment_standby_yield(deployment);
+    }
     if (!requirements_fit(serving_kib, next_kib, deployment->host.epc_kib)) {
         event = deployment->config->epc_sequential ? SWAP_EVENT_VERIFIED_TIGHT : SWAP_EVENT_REFUSED;
         error_set(&err, ERROR_NO_SPACE,

@@ -93,6 +93,8 @@ struct Deployment {
     DeploymentVerifiedFn verified;
     Fingerprint verifying;
 
+    bool standby_lacks_room; /* there shall be a spare and cannot be */
+
     sd_event_source *restart_timer;
     unsigned restart_failures;
     uint64_t restart_at_ms;
@@ -198,6 +200,13 @@ void deployment_ducks_tell(Deployment *deployment);
 void deployment_ducks_died(Deployment *deployment, const Generation *generation);
 void deployment_ducks_ready(Deployment *deployment, Generation *generation);
 bool deployment_is_busy(const Deployment *deployment, Error *err); /* a swap or a test is under way */
+
+/* deployment_standby.c */
+Generation *deployment_standby(const Deployment *deployment); /* NULL: there is none */
+void deployment_standby_keep(Deployment *deployment);         /* there is one if there should be */
+void deployment_standby_yield(Deployment *deployment);        /* its EPC is needed */
+Generation *
+deployment_standby_take(Deployment *deployment); /* now to serve; NULL: there is none of that bundle */
 
 /* deployment_test.c */
 void deployment_test_ready(Deployment *deployment, Generation *generation);

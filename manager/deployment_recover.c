@@ -259,5 +259,6 @@ bool deployment_recover(Deployment *deployment, Error *err) {
     }
     recover_ducks(deployment);
     deployment_save(deployment);
+    deployment_standby_keep(deployment);
     return true;
 }

@@ -27,9 +27,17 @@ static uint64_t pause_ms(const Deployment *deployment) {
 static void launch(Deployment *deployment) {
     Journal *journal = deployment->journal;
     Error err = ERROR_INIT;
-    uint32_t number = journal->next_generation++;
+    Generation *standby = deployment_standby_take(deployment);
+    uint32_t number = standby != NULL ? generation_number(standby) : journal->next_generation++;
     if (journal->swap.state != SWAP_IDLE) { /* it is what the swap under way replaces */
         journal->swap.former.number = number;
+    }
+    if (standby != NULL) {
+        log_info("spare-taken", "generation=%u", number);
+        if (generation_is_warm(standby)) {
+            deployment_restart_ready(deployment, standby);
+        }
+        return;
     }
     deployment_save(deployment); /* a full disk must not keep a node without quotes */
     if (deployment_launch(deployment, number, journal->serving.digest, GENERATION_RESTART, &err) == NULL) {
@@ -128,6 +136,7 @@ static void on_accepted(void *context, Generation *generation, const ControlMess
     deployment_save(deployment);
     deployment_ducks_tell(deployment); /* those that drain */
     deployment_ducks_prune(deployment);
+    deployment_standby_keep(deployment);
 }
 
 void deployment_restart_ready(Deployment *deployment, Generation *generation) {

@@ -175,5 +175,6 @@ void deployment_swap_settle(Deployment *deployment, unsigned actions) {
         deployment_ducks_tell(deployment);
     }
     deployment_ducks_prune(deployment);
+    deployment_standby_keep(deployment);
     finish_operations(deployment, &swap, actions);
 }

@@ -173,6 +173,11 @@ static json_t *problems_json(Deployment *deployment) {
     if (good && deployment->path_error.kind != ERROR_NONE) {
         good = deployment_add_problem(list, "socket", deployment->path_error.text, "see the text");
     }
+    if (good && deployment->standby_lacks_room) {
+        good = deployment_add_problem(list, "spare",
+                                      "there is no room in the EPC for a spare beside what serves",
+                                      "set restart.spare to false, or use a node with more EPC");
+    }
     if (good && deployment->alarm.kind != ERROR_NONE) {
         good = deployment_add_problem(list, "alarm", deployment->alarm.text, "see the log of the generation");
     }

@@ -60,6 +60,7 @@ static int on_upkeep(sd_event_source *source, uint64_t usec, void *context) {
     deployment_platform_look(deployment);
     deployment_ducks_prune(deployment);
     deployment_sweep(deployment, false);
+    deployment_standby_keep(deployment);
     deployment_health_upkeep(deployment);
     deployment_recall_upkeep(deployment);
     (void)!deployment_measure(deployment, NULL, NULL, &ignored);

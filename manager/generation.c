@@ -20,7 +20,8 @@ static const char *const role_names[GENERATION_ROLES_COUNT] = {
     [GENERATION_CANDIDATE] = "candidate", [GENERATION_RESTART] = "restarting",
     [GENERATION_SERVING] = "serving",     [GENERATION_FORMER] = "former",
     [GENERATION_DUCK] = "lame-duck",      [GENERATION_SPARE] = "starting-again",
-    [GENERATION_TEST] = "test",           [GENERATION_LEAVING] = "retiring",
+    [GENERATION_STANDBY] = "spare",       [GENERATION_TEST] = "test",
+    [GENERATION_LEAVING] = "retiring",
 };
 
 const char *generation_role_name(GenerationRole role) {

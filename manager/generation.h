@@ -31,7 +31,8 @@ typedef enum GenerationRole {
     GENERATION_SERVING,
     GENERATION_FORMER, /* served before the swap under way; the way back */
     GENERATION_DUCK,
-    GENERATION_SPARE, /* warming up to become the former one or a duck again after a crash */
+    GENERATION_SPARE,   /* warming up to become the former one or a duck again after a crash */
+    GENERATION_STANDBY, /* warm, to serve when the serving one dies */
     GENERATION_TEST,
     GENERATION_LEAVING, /* told to retire */
     GENERATION_ROLES_COUNT

@@ -104,8 +104,8 @@ static const MetricsFamily waiting = {"psw_queue_length", METRICS_GAUGE, "genera
                                       "Quotes that wait now for engine or lame ducks."};
 
 static void write_roles(Writer *writer, const json_t *list) {
-    static const char *const roles[] = {"candidate", "restarting",     "serving", "former",
-                                        "lame-duck", "starting-again", "test",    "retiring"};
+    static const char *const roles[] = {"candidate",      "restarting", "serving", "former",  "lame-duck",
+                                        "starting-again", "spare",      "test",    "retiring"};
     metrics_family(&writer->page, &generations);
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
         unsigned count = 0;

@@ -65,9 +65,9 @@ static void print_role(const json_t *list, const char *role, const char *word) {
 
 static void print_generations(const json_t *status) {
     static const char *const roles[][2] = {
-        {"serving", "serving"},   {"restarting", "restarting"}, {"candidate", "warming"},
-        {"former", "way back"},   {"lame-duck", "lame duck"},   {"starting-again", "starting"},
-        {"test", "being tested"}, {"retiring", "retiring"},
+        {"serving", "serving"}, {"restarting", "restarting"}, {"candidate", "warming"},
+        {"former", "way back"}, {"lame-duck", "lame duck"},   {"starting-again", "starting"},
+        {"spare", "spare"},     {"test", "being tested"},     {"retiring", "retiring"},
     };
     const json_t *list = json_object_get(status, "generations");
     for (size_t i = 0; i < sizeof roles / sizeof roles[0]; i++) {

@@ -50,7 +50,7 @@ static void every_key_is_taken(void **state) {
               "swap: {soak: 0, trial_interval: 250ms, trial_latency_max: 1s, error_percent_max: 7,\n"
               "  warm_up_timeout: 3s, drain_timeout: 4s, epc: sequential, epc_size: 64MiB}\n"
               "lame_ducks: {count: 3, keep: 2d, reinit: false}\n"
-              "restart: {delay: 10ms, delay_max: 20ms, settle: 30ms}\n"
+              "restart: {delay: 10ms, delay_max: 20ms, settle: 30ms, spare: true}\n"
               "fetch: {ca: /ca.pem, size_max: 1MiB, timeout: 9s, file: false}\n"
               "trust: [/own.yaml, /sim.yaml]\nsimulated: allow\nlog_level: debug\n",
               &err);
@@ -82,6 +82,7 @@ static void every_key_is_taken(void **state) {
     assert_int_equal(config->restart_delay_ms, 10);
     assert_int_equal(config->restart_delay_max_ms, 20);
     assert_int_equal(config->restart_settle_ms, 30);
+    assert_true(config->restart_spare);
     assert_string_equal(config->fetch_ca, "/ca.pem");
     assert_int_equal(config->fetch_size_max, 1024 * 1024);
     assert_int_equal(config->fetch_timeout_ms, 9000);
