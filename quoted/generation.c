@@ -410,6 +410,7 @@ static bool live(Generation *generation, int signal_fd, Error *err) {
     bool warming = generation->state == CONTROL_STATE_WARMING;
     (void)pthread_mutex_unlock(&generation->lock);
     if (warming) {
+        (void)pthread_tryjoin_np(generation->warm_up, NULL); /* it may have come to its end just now */
         _exit(0);
     }
     join_warm_up(generation);
