@@ -9,37 +9,8 @@
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
+#include "quoted/connection_private.h"
 #include "quoted/handover.h"
-#include "quoted/pool_private.h"
-
-/* A client that connects says at once what it wants; one that has not after so long is in no hurry. */
-enum { SILENT_MS = 1000 };
-
-/* From CRUMBS_MIN bytes in as many pieces a sender that looks for room before it writes may see none. */
-enum {
-    CRUMBS_MIN = 64,
-    CRUMBS_PIECES = 3,
-    CRUMBS_PATIENCE_SHORT_MS = 500, /* with what came in so many pieces or more */
-    CRUMBS_PATIENCE_MS = 5000,
-    TAKEN_MAX = 16 << 20 /* bytes, in all connections */
-};
-
-typedef enum Look { LOOK_WAIT, LOOK_ENDED, LOOK_TOO_LONG, LOOK_WHOLE } Look;
-
-typedef enum Admission {
-    ADMISSION_FULL,
-    ADMISSION_BUSY,   /* over a limit: to be answered busy */
-    ADMISSION_NONE,   /* far over it: only if it can be answered at once */
-    ADMISSION_REFUSED /* not in the lists of who may ask: to be told so */
-} Admission;
-
-/* A connection as it was counted. */
-typedef struct Entry {
-    int fd;
-    QueueClient *client;
-    Admission admission;
-    uint64_t since_ns; /* when its request was seen whole, or it was begun if it is not */
-} Entry;
 
 static void forget(Pool *pool, QueueClient *client) {
     (void)pthread_mutex_lock(&pool->lock);
@@ -227,12 +198,6 @@ static void handle(Worker *worker, const Entry *entry, size_t size) {
     }
 }
 
-/* No more bytes will come, or nobody is there to read an answer. */
-static bool has_ended(int fd) {
-    struct pollfd state = {.fd = fd, .events = POLLRDHUP};
-    return poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
-}
-
 /* Looks at the request without taking it out of the socket. *wanted: bytes that make it whole, 0 as long as
  * that is not known. The body and its size are in the worker's scratch. */
 static Look look(Worker *worker, int fd, uint32_t *wanted, size_t *ret_size) {
@@ -289,65 +254,11 @@ static void settle(Worker *worker, const Entry *entry, Look seen, size_t size) {
     end_read(worker, entry->fd, entry->client);
 }
 
-/* How many connections there are beyond the limit of all or of the uid. The lock is held. */
-static uint32_t count_beyond(Pool *pool, const QueueClient *client, bool *ret_own) {
-    uint32_t own = queue_connections(client);
-    uint32_t own_max = pool->spec.config->connections_per_uid;
-    uint32_t beyond =
-        pool->connections > pool->connections_max ? pool->connections - pool->connections_max : 0;
-    *ret_own = own > own_max;
-    if (own > own_max && own - own_max > beyond) {
-        beyond = own - own_max;
-    }
-    return beyond == 0 && !pool_has_spare(pool) ? 1 : beyond;
-}
-
-/* A connection beyond a limit is let in if one that has been silent for some time makes room, and stays to be
- * told that we are busy if none is; a flood of them pushes each other out. The lock is held. */
-static Admission admit(Pool *pool, QueueClient *client) {
-    bool own = false;
-    uint32_t beyond = count_beyond(pool, client, &own);
-    if (beyond == 0) {
-        return ADMISSION_FULL;
-    }
-    /* What is doomed is still there for a moment, which must not become a way around the limit. */
-    if (pool->waiting.doomed_count >= CONNECTIONS_BEYOND_LIMIT_MAX) {
-        return ADMISSION_NONE;
-    }
-    bool flood = beyond >= CONNECTIONS_BEYOND_LIMIT_MAX;
-    uint64_t before_ms = flood ? UINT64_MAX : clock_monotonic_ms() - SILENT_MS;
-    if (!waiting_doom(&pool->waiting, own ? client : NULL, before_ms)) {
-        return flood ? ADMISSION_NONE : ADMISSION_BUSY;
-    }
-    pool_wake_attendant(pool);
-    return flood ? ADMISSION_BUSY : ADMISSION_FULL;
-}
-
-/* Counts the connection. */
-static Entry enter(Pool *pool, int fd) {
-    Entry entry = {.fd = fd, .since_ns = clock_monotonic_ns()};
-    struct ucred peer = {.uid = (uid_t)-1};
-    socklen_t size = sizeof peer;
-    (void)getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size);
-    const bool allowed = access_allows(&pool->spec.config->access, fd, &peer);
-    (void)pthread_mutex_lock(&pool->lock);
-    entry.client = queue_enter(pool->queue, peer.uid);
-    if (entry.client != NULL) {
-        pool->connections++;
-        entry.admission = admit(pool, entry.client);
-        if (!allowed && entry.admission != ADMISSION_NONE) {
-            entry.admission = ADMISSION_REFUSED;
-        }
-    }
-    (void)pthread_mutex_unlock(&pool->lock);
-    return entry;
-}
-
 void connection_begin(Worker *worker, int fd, bool adopted) {
     Pool *pool = worker->pool;
     uint32_t wanted = 0;
     size_t body_size = 0;
-    const Entry entry = enter(pool, fd);
+    const Entry entry = connection_admit(pool, fd);
     if (entry.client == NULL) {
         (void)close(fd);
         return;
@@ -384,86 +295,18 @@ static void continue_writing(Worker *worker, Connection *connection) {
     }
 }
 
-/* Half a request is there, and perhaps no more comes before it is taken out of the socket: because of a
- * descriptor that was sent along, behind which nothing is seen, or because it came in so many pieces that the
- * sender's account is full. How many they were is not to be had; a piece has at least one byte, and not every
- * one is seen apart. */
-static bool is_stuck(Pool *pool, Connection *connection) {
-    int available = 0;
-    if (ioctl(connection->fd, FIONREAD, &available) != 0 || available <= 0) {
-        return false;
-    }
-    if (connection->wanted > 0 && (uint32_t)available >= connection->wanted) {
-        return true;
-    }
-    connection->pieces += (uint32_t)available > connection->seen;
-    connection->seen = (uint32_t)available;
-    if (available < CRUMBS_MIN) {
-        return false;
-    }
-    uint64_t now_ms = clock_monotonic_ms();
-    if (connection->crumbs_ms == 0) {
-        bool few = connection->pieces < CRUMBS_PIECES;
-        connection->crumbs_ms = now_ms + (few ? CRUMBS_PATIENCE_MS : CRUMBS_PATIENCE_SHORT_MS);
-        pool->crumbs++;
-    }
-    return now_ms >= connection->crumbs_ms;
-}
-
-/* False: too much memory is used like that already, or there is none. */
-static bool begin_taking(Pool *pool, Connection *connection) {
-    bool known = connection->wanted > AESM_FRAME_HEADER_SIZE;
-    size_t most = known ? connection->wanted : AESM_FRAME_HEADER_SIZE + pool->spec.config->request_size;
-    if (pool->taken + most > TAKEN_MAX) {
-        return false;
-    }
-    connection->taken = BUFFER_INIT(most);
-    pool->taken += most;
-    return buffer_reserve(&connection->taken, most);
-}
-
-/* The length is in hand; what is wanted now. False: it is too long. */
-static bool take_length(Connection *connection) {
-    uint32_t size = bytes_le32(connection->taken.data);
-    if (size > connection->taken.max - AESM_FRAME_HEADER_SIZE) {
-        return false;
-    }
-    connection->wanted += size;
-    return true;
-}
-
-/* As look(), of a request that is read piece by piece. */
-static Look take(Worker *worker, Connection *connection, size_t *ret_size) {
-    Buffer *taken = &connection->taken;
-    while (taken->size < connection->wanted) {
-        ssize_t got =
-            recv(connection->fd, taken->data + taken->size, connection->wanted - taken->size, MSG_DONTWAIT);
-        if (got <= 0) {
-            return got == 0 || has_ended(connection->fd) ? LOOK_ENDED : LOOK_WAIT;
-        }
-        taken->size += (size_t)got;
-        if (taken->size == AESM_FRAME_HEADER_SIZE && connection->wanted == AESM_FRAME_HEADER_SIZE &&
-            !take_length(connection)) {
-            return LOOK_TOO_LONG;
-        }
-    }
-    memcpy(worker->scratch, taken->data, taken->size);
-    *ret_size = taken->size - AESM_FRAME_HEADER_SIZE;
-    return LOOK_WHOLE;
-}
-
 static Look look_again(Worker *worker, Connection *connection, size_t *ret_size) {
     Pool *pool = worker->pool;
     if (connection->taken.max == 0) {
         Look seen = look(worker, connection->fd, &connection->wanted, ret_size);
-        if (seen != LOOK_WAIT || !is_stuck(pool, connection)) {
+        if (seen != LOOK_WAIT || !connection_is_stuck(pool, connection)) {
             return seen;
         }
-        if (!begin_taking(pool, connection)) {
+        if (!connection_begin_pieces(pool, connection)) {
             return LOOK_ENDED;
         }
     }
-    return take(worker, connection, ret_size);
+    return connection_take_pieces(worker, connection, ret_size);
 }
 
 void connection_continue(Worker *worker, Connection *connection) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The inside of a pool: pool.c owns the threads, worker.c is what one does, connection.c is one client.
+ * The inside of a pool: pool.c owns the threads, worker.c is what one does, connection*.c are one client.
  */
 #ifndef QUOTED_POOL_PRIVATE_H
 #define QUOTED_POOL_PRIVATE_H
