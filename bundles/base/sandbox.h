@@ -69,7 +69,6 @@ typedef struct Sandbox {
     size_t places_count;
     bool read_anywhere;  /* files outside the places can be read and not written */
     bool write_existing; /* with read_anywhere: existing files outside the places can be written, too */
-    bool run_programs;   /* Landlock leaves execution alone (seccomp need not) */
     unsigned calls;      /* of SandboxCalls; 0: no seccomp */
 } Sandbox;
 

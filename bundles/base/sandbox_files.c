@@ -63,9 +63,6 @@ static Ruleset handled(const Sandbox *profile, int abi) {
     if (profile->write_existing) {
         ruleset.files &= ~(changing | IOCTL_DEVICE);
     }
-    if (profile->run_programs) {
-        ruleset.files &= ~(uint64_t)LANDLOCK_ACCESS_FS_EXECUTE;
-    }
     if (abi >= ABI_NETWORK) {
         ruleset.network = BIND_TCP | (network ? 0 : CONNECT_TCP);
     }

@@ -475,10 +475,8 @@ static void among_any_calls_hostile_ones_are_refused(void **state) {
 static void files_alone_forbid_programs(void **state) {
     (void)state;
     needs_landlock();
-    Sandbox profile = {.read_anywhere = true};
+    const Sandbox profile = {.read_anywhere = true};
     assert_int_equal(errno_of(&profile, run_program, NULL), EACCES);
-    profile.run_programs = true;
-    assert_int_equal(errno_of(&profile, run_program, NULL), 0);
 }
 
 static void a_process_is_not_split(void **state) {
