@@ -153,20 +153,20 @@ static bool read_file(Bundle *bundle, const ManifestFile *file, const BundleRead
     return true;
 }
 
+static bool sync_file(int dir_fd, const char *path, Error *err) {
+    AUTO_CLOSE int fd = file_open(dir_fd, path, O_RDONLY, 0, err);
+    return fd >= 0 && (fsync(fd) == 0 || error_set_errno(err, errno, "%s: cannot sync", path));
+}
+
 /* All at the end: the first carries what the file system has to note for all of them, the others are cheap.
  */
 static bool sync_files(int dir_fd, const Manifest *manifest, Error *err) {
     for (size_t i = 0; i < manifest->files_count; i++) {
-        const char *path = manifest->files[i].path;
-        AUTO_CLOSE int fd = file_open(dir_fd, path, O_RDONLY, 0, err);
-        if (fd < 0) {
+        if (!sync_file(dir_fd, manifest->files[i].path, err)) {
             return false;
         }
-        if (fsync(fd) != 0) {
-            return error_set_errno(err, errno, "%s: cannot sync", path);
-        }
     }
-    return true;
+    return sync_file(dir_fd, MANIFEST_NAME, err);
 }
 
 static bool read_files(Bundle *bundle, const BundleReading *reading, Error *err) {
@@ -183,7 +183,7 @@ static bool read_files(Bundle *bundle, const BundleReading *reading, Error *err)
 static bool write_manifest(int dir_fd, Manifest *manifest, Error *err) {
     CLEANUP(buffer_done) Buffer yaml = BUFFER_INIT(MANIFEST_SIZE_MAX);
     return manifest_format(manifest, &yaml, err) &&
-           file_replace(dir_fd, MANIFEST_NAME, yaml.data, yaml.size, 0644, err);
+           file_replace_unsynced(dir_fd, MANIFEST_NAME, yaml.data, yaml.size, 0644, err);
 }
 
 static bool share_directory(const char *path, const char *other) {
@@ -207,8 +207,8 @@ static bool sync_directories(int dir_fd, const Manifest *manifest, Error *err) {
 
 bool bundle_read(Bundle *bundle, const BundleReading *reading, Error *err) {
     bool good = read_files(bundle, reading, err) &&
-                (reading->into_fd < 0 || (sync_files(reading->into_fd, bundle->manifest, err) &&
-                                          write_manifest(reading->into_fd, bundle->manifest, err) &&
+                (reading->into_fd < 0 || (write_manifest(reading->into_fd, bundle->manifest, err) &&
+                                          sync_files(reading->into_fd, bundle->manifest, err) &&
                                           sync_directories(reading->into_fd, bundle->manifest, err)));
     return good ||
            error_wrap(err, "%s: %s %s", bundle->name, bundle->manifest->name, bundle->manifest->version);

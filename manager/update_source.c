@@ -47,7 +47,8 @@ static void remember(const UpdateSource *source, const CourierEnd *end, Bytes by
     Error ignored = ERROR_INIT;
     CLEANUP(json_freep) json_t *object = validator_json(source, end->mirror, bytes, &end->validator);
     AUTO_FREE char *text = object != NULL ? json_format(object, false) : NULL;
-    if (text == NULL || !file_replace(source->trust_fd, VALIDATOR_NAME, text, strlen(text), 0600, &ignored)) {
+    if (text == NULL ||
+        !file_replace_unsynced(source->trust_fd, VALIDATOR_NAME, text, strlen(text), 0600, &ignored)) {
         (void)unlinkat(source->trust_fd, VALIDATOR_NAME, 0);
     }
 }

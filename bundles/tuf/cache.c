@@ -18,7 +18,8 @@ static const char time_name[] = "refreshed";
 
 bool tuf_cache_prepare(int dir_fd, Error *err) {
     if (mkdirat(dir_fd, "roots", 0755) != 0) {
-        return errno == EEXIST || error_set_errno(err, errno, "roots: cannot be made");
+        return errno == EEXIST /* what is in it is synced by whoever writes it */ ||
+               error_set_errno(err, errno, "roots: cannot be made");
     }
     return file_sync_directory(dir_fd, ".", err);
 }
