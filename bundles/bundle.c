@@ -13,7 +13,7 @@
 #include "bundles/base/file.h"
 #include "bundles/bundle_rules.h"
 
-enum { CHUNK_SIZE = 128 * 1024 };
+enum { CHUNK_SIZE = 128 * 1024, EARLY_SIZE = 1024 * 1024 };
 static_assert((int)MANIFEST_PATH_MAX <= (int)ARCHIVE_PATH_MAX, "every path of a manifest fits the archive");
 
 struct Bundle {
@@ -147,7 +147,7 @@ static bool read_file(Bundle *bundle, const ManifestFile *file, const BundleRead
     if (whole_wanted && !reading->enclave(reading->context, file, buffer_bytes(&whole), err)) {
         return false;
     }
-    if (fd >= 0) {
+    if (fd >= 0 && file->size >= EARLY_SIZE) {
         (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* the disk may begin; sync_files waits */
     }
     return true;
