@@ -270,8 +270,6 @@ class Attacks(Attack):
         server.faults.clear()
         server.faults[self.target("1.1").name] = drip
         self.refused(node, TIMEOUT, "stable/sim-1.1.pswb", "10240 bytes")
-        server.faults.clear()
-        node.ctl("update")
 
     def test_key_compromise(self):
         repository, second = self.channel.repository, self.keys / "second.pem"
