@@ -14,6 +14,7 @@
 #include "bundles/base/file.h"
 #include "bundles/base/json.h"
 #include "bundles/base/log.h"
+#include "bundles/base/text.h"
 #include "manager/checks/fingerprint.h"
 #include "manager/deployment_parts.h"
 
@@ -183,7 +184,12 @@ static void watch_uevents(Deployment *deployment) {
 
 /* Where changes show at once; the upkeep timer sees the rest. */
 void deployment_platform_watch(Deployment *deployment) {
-    static const char *const places[DEPLOYMENT_WATCHES] = {"/dev", "/dev/sgx", "/etc"};
+    const char *provider = getenv("QCNL_CONF_PATH"); /* NOLINT(concurrency-mt-unsafe): there is one thread */
+    const char *slash = provider != NULL ? strrchr(provider, '/') : NULL;
+    AUTO_FREE char *directory =
+        slash != NULL ? text_format("%.*s", (int)(slash - provider + 1), provider) : text_format("/etc");
+    const char *const places[DEPLOYMENT_WATCHES] = {"/dev", "/dev/sgx",
+                                                    directory != NULL ? directory : "/etc"};
     deployment_platform_look(deployment);
     deployment->checks_due =
         true; /* at the next upkeep: a manager that has just come has more urgent things to do */

@@ -61,7 +61,6 @@ _pswctl() {
     rollback) set -- "--soak --no-wait $common" ;;
     adopt) set -- "--soak --no-wait $common $(_pswctl_bundles)" ;;
     verify) set -- "--collateral --root --time $common" ;;
-    explain) set -- "$common $(pswctl doctor --json 2>/dev/null | sed -n 's/^ *"id": "\([^"]*\)".*/\1/p')" ;;
     doctor) set -- "--root --junit $common" ;;
     journal) set -- "--count $common" ;;
     *) set -- "$common" ;;

@@ -73,6 +73,10 @@ static void check_provision(const CheckSubject *subject, CheckResult *result) {
 
 static void check_libraries(const CheckSubject *subject, CheckResult *result) {
     char path[HOST_LIBRARY_PATH_MAX];
+    if (!host_library_is_known(subject->host)) {
+        check_skip(result, "where this host keeps its libraries is not known");
+        return;
+    }
     for (size_t i = 0; i < subject->bundle->libraries_count; i++) {
         if (!host_library_find(subject->host, subject->bundle->libraries[i], path)) {
             check_bad(result, "the host has no %.64s", subject->bundle->libraries[i]);

@@ -71,3 +71,8 @@ bool host_library_find(const Host *host, const char *soname, char path[HOST_LIBR
     host_library_directories(host, look, &search);
     return search.found;
 }
+
+bool host_library_is_known(const Host *host) {
+    char path[HOST_LIBRARY_PATH_MAX];
+    return host_library_find(host, "libc.so.6", path);
+}

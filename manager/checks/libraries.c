@@ -52,7 +52,9 @@ static void check_elf(const CheckSubject *subject, CheckResult *result) {
 static void check_needed(const CheckSubject *subject, CheckResult *result) {
     CLEANUP(library_set_freep) LibrarySet *own = NULL;
     const LibrarySet *set = open_set(subject, result, &own);
-    if (set != NULL && set->missing[0] != '\0') {
+    if (set != NULL && !host_library_is_known(subject->host)) {
+        check_skip(result, "where this host keeps its libraries is not known");
+    } else if (set != NULL && set->missing[0] != '\0') {
         check_bad(result, "%s needs %s, which neither the bundle nor the host has", set->missing_for,
                   set->missing);
     } else if (set != NULL) {

@@ -140,6 +140,16 @@ class OnANode(unittest.TestCase):
         self.assertTrue(any("waiver of check node.backlog has expired" in problem["text"] for problem in status["problems"]))
         self.assertRegex(node.ctl_raw("status").stdout, r"waived +libraries.debug until 2999-01-01")
 
+    def test_a_change_of_the_provider_is_noticed_while_the_manager_runs(self):
+        provider = self.directory / "sgx_default_qcnl.conf"
+        provider.write_text("{}", encoding="ascii")
+        with mock.patch.dict(os.environ, {"QCNL_CONF_PATH": str(provider)}):
+            node = self.node()
+        self.assertEqual(node.ctl("status")["checks"]["changed"], "")
+        provider.write_text('{"retry_times": 1}', encoding="ascii")
+        events = wait_until(lambda: self.platform_events(node, 1), "the change")
+        self.assertIn("provider configuration: ", events[0]["text"])
+
     def platform_events(self, node, count):
         """The journal's events about the platform once there are so many."""
         events = [event for event in node.ctl("journal")["events"] if event["event"].startswith("platform-")]

@@ -30,6 +30,7 @@ static char *libraries[] = {protobuf};
 static const Prop base[] = {
     TEXT("bundle/lib/libsgx_urts.so.2", "ELF.../dev/sgx/enclave.../dev/sgx_enclave..."),
     TEXT("usr/lib/x86_64-linux-gnu/libprotobuf.so.32", ""),
+    TEXT("lib64/libc.so.6", ""),
     {0},
 };
 
@@ -110,6 +111,7 @@ static const SceneCase cases[] = {
     {"bundle.provision", CHECK_FAIL, "uid 1000", {{0}}, stranger},
     {"bundle.libraries", CHECK_PASS, "all 1", {{0}}, NULL},
     {"bundle.libraries", CHECK_FAIL, "libprotobuf.so.32", {GONE("usr")}, NULL},
+    {"bundle.libraries", CHECK_SKIP, "not known", {GONE("lib64")}, NULL},
     {"bundle.libraries",
      CHECK_PASS,
      "all 1",

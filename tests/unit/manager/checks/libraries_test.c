@@ -79,6 +79,12 @@ static void other_version(Scene *scene) {
     put_library(scene, "bundle/lib/libsgx_urts.so.2", &spec);
 }
 
+static void other_need(Scene *scene) {
+    LibrarySpec spec = good_urts;
+    spec.needed[1] = "libcurl.so.4";
+    put_library(scene, "bundle/lib/libsgx_urts.so.2", &spec);
+}
+
 static void other_soname(Scene *scene) {
     LibrarySpec spec = good_urts;
     spec.soname = "libsgx_urts_sim.so.2";
@@ -144,7 +150,8 @@ static const SceneCase cases[] = {
      NULL},
     {"libraries.elf", CHECK_SKIP, "not unpacked", {{0}}, not_unpacked},
     {"libraries.needed", CHECK_PASS, "3 in all", {{0}}, NULL},
-    {"libraries.needed", CHECK_FAIL, "needs libc.so.6", {GONE("usr")}, NULL},
+    {"libraries.needed", CHECK_FAIL, "libsgx_urts.so.2 needs libcurl.so.4", {{0}}, other_need},
+    {"libraries.needed", CHECK_SKIP, "not known", {GONE("usr")}, NULL},
     {"libraries.symbols", CHECK_PASS, "every symbol", {{0}}, NULL},
     {"libraries.symbols", CHECK_FAIL, "libsgx_urts.so.2 wants sgx_get_metadata", {{0}}, other_symbol},
     {"libraries.symbols", CHECK_PASS, "every symbol", {{0}}, other_symbol_weak},
