@@ -15,7 +15,7 @@ from tests.support import aesm, node as nodes
 from tests.support.quoted import Stage
 
 CONFLICT, NOT_FOUND, PERMISSION, ENGINE = 8, 7, 9, 16
-FRESH = ("--flow", "full", "--target", "fresh", "--clients", 8, "--rate", 200, "--duration", "5m", "--timeout", "30s")
+FRESH = ("--flow", "full", "--target", "fresh", "--clients", 4, "--rate", 60, "--duration", "5m", "--timeout", "30s")
 
 
 class AdoptTest(unittest.TestCase):
@@ -116,7 +116,7 @@ class AdoptTest(unittest.TestCase):
         self.assert_nothing_failed(load)
 
     def test_a_failed_soak_gives_the_socket_back(self):
-        load = self.node.load(*FRESH[:7], 50, *FRESH[8:])
+        load = self.node.load(*FRESH)
         self.assertIn("trial quote failed", self.refused(ENGINE, "adopt", "1.1", "--soak", "60s"))
         self.assert_theirs()
         load.stop()  # our bundle's own answers were bad, which is what ended the soak
