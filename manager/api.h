@@ -14,6 +14,7 @@
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/error.h"
+#include "manager/advisor.h"
 #include "manager/config.h"
 #include "manager/deployment.h"
 #include "manager/jobs.h"
@@ -32,6 +33,7 @@ typedef struct ApiSpec {
     Jobs *jobs;
     Updates *updates;
     Totals *totals;
+    Advisor *advisor;
 } ApiSpec; /* all borrowed */
 
 /* Binds and listens; a stale socket file is replaced (the caller holds the state directory's lock, so nobody

@@ -40,7 +40,8 @@ static bool answer_operation(ApiRequest *request, const Operation *operation) {
 static void on_fresh(void *context) {
     ApiRequest *request = context;
     CLEANUP(json_freep) json_t *status = deployment_json(request->api->deployment);
-    (void)answer(request, json_put(status, "updates", updates_json(request->api->updates, false))
+    (void)answer(request, json_put(status, "updates", updates_json(request->api->updates, false)) &&
+                                  json_put(status, "tcb", advisor_json(request->api->advisor, false))
                               ? json_incref(status)
                               : NULL);
 }
@@ -433,21 +434,46 @@ static bool post_update(ApiRequest *request, const char *rest, Error *err) {
     return answer_operation(request, updates_update(request->api->updates, &wish, request->who, err));
 }
 
+static bool get_tcb(ApiRequest *request, const char *rest, Error *err) {
+    (void)rest, (void)err;
+    return answer(request, advisor_json(request->api->advisor, true));
+}
+
+static bool post_tcb(ApiRequest *request, const char *rest, Error *err) {
+    (void)rest;
+    static const char *const keys[] = {NULL};
+    CLEANUP(json_freep) json_t *object = body(request, keys, err);
+    return object != NULL &&
+           answer_operation(request, advisor_look(request->api->advisor, request->who, err));
+}
+
 static bool delete_bundle(ApiRequest *request, const char *rest, Error *err) {
     return answer_operation(request, jobs_remove(request->api->jobs, rest, request->who, err));
 }
 
 static const Route routes[] = {
-    {"GET", "/metrics", get_metrics, true},           {"GET", "/v1/health", get_health, true},
-    {"GET", "/v1/clients", get_clients, false},       {"GET", "/v1/status", get_status, false},
-    {"GET", "/v1/bundles", get_bundles, false},       {"GET", "/v1/diff/", get_diff, false},
-    {"GET", "/v1/operations", get_operations, false}, {"GET", "/v1/operations/", get_operation, false},
-    {"GET", "/v1/journal", get_journal, false},       {"POST", "/v1/stage", post_stage, false},
-    {"POST", "/v1/fetch", post_fetch, false},         {"POST", "/v1/test", post_test, false},
-    {"POST", "/v1/swap", post_swap, false},           {"POST", "/v1/commit", post_commit, false},
-    {"GET", "/v1/update", get_update, false},         {"POST", "/v1/check", post_check, false},
-    {"POST", "/v1/update", post_update, false},       {"POST", "/v1/rollback", post_rollback, false},
-    {"POST", "/v1/adopt", post_adopt, false},         {"DELETE", "/v1/bundles/", delete_bundle, false},
+    {"GET", "/metrics", get_metrics, true},
+    {"GET", "/v1/health", get_health, true},
+    {"GET", "/v1/clients", get_clients, false},
+    {"GET", "/v1/status", get_status, false},
+    {"GET", "/v1/bundles", get_bundles, false},
+    {"GET", "/v1/diff/", get_diff, false},
+    {"GET", "/v1/operations", get_operations, false},
+    {"GET", "/v1/operations/", get_operation, false},
+    {"GET", "/v1/journal", get_journal, false},
+    {"POST", "/v1/stage", post_stage, false},
+    {"POST", "/v1/fetch", post_fetch, false},
+    {"POST", "/v1/test", post_test, false},
+    {"POST", "/v1/swap", post_swap, false},
+    {"POST", "/v1/commit", post_commit, false},
+    {"GET", "/v1/update", get_update, false},
+    {"POST", "/v1/check", post_check, false},
+    {"POST", "/v1/update", post_update, false},
+    {"POST", "/v1/rollback", post_rollback, false},
+    {"GET", "/v1/tcb", get_tcb, false},
+    {"POST", "/v1/tcb", post_tcb, false},
+    {"POST", "/v1/adopt", post_adopt, false},
+    {"DELETE", "/v1/bundles/", delete_bundle, false},
 };
 
 static bool fits(const Route *route, const char *path, const char **ret_rest) {

@@ -9,6 +9,7 @@
 
 #include "bundles/base/settings.h"
 #include "bundles/base/text.h"
+#include "manager/config_collateral.h"
 #include "manager/config_updates.h"
 #include "manager/config_waivers.h"
 
@@ -53,6 +54,7 @@ typedef struct Document {
     ConfigUpdateKeys *updates;
     ConfigWaiverKeys *waivers;
     unsigned waivers_count;
+    ConfigCollateralKeys *collateral;
     char *store, *state, *runtime, *simulated, *log_level;
 } Document;
 
@@ -118,6 +120,8 @@ static const cyaml_schema_field_t document_fields[] = {
     CYAML_FIELD_MAPPING_PTR("updates", CYAML_FLAG_OPTIONAL, Document, updates, config_update_fields),
     CYAML_FIELD_SEQUENCE("waivers", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, Document, waivers,
                          &config_waiver_schema, 0, CONFIG_WAIVERS_MAX),
+    CYAML_FIELD_MAPPING_PTR("collateral", CYAML_FLAG_OPTIONAL, Document, collateral,
+                            config_collateral_fields),
     CYAML_FIELD_STRING_PTR("store", CYAML_FLAG_OPTIONAL, Document, store, 0, TEXT_MAX),
     CYAML_FIELD_STRING_PTR("state", CYAML_FLAG_OPTIONAL, Document, state, 0, TEXT_MAX),
     CYAML_FIELD_STRING_PTR("runtime", CYAML_FLAG_OPTIONAL, Document, runtime, 0, TEXT_MAX),
@@ -378,6 +382,7 @@ static bool read_rest(const Reader *reader, const Document *document, Config *co
            config_read_updates(document->updates, reader->name, config, reader->err) &&
            config_read_waivers(document->waivers, document->waivers_count, reader->name, config,
                                reader->err) &&
+           config_read_collateral(document->collateral, reader->name, config, reader->err) &&
            read_word(reader, "simulated", document->simulated, "refuse", "allow", &config->simulated_allowed);
 }
 
@@ -466,6 +471,11 @@ void config_free(Config *config) {
     config_free_waivers(config);
     free(config->updates_root);
     free(config->updates_channel);
+    for (size_t i = 0; i < config->collateral_urls_count; i++) {
+        free(config->collateral_urls[i]);
+    }
+    free(config->collateral_directory);
+    free(config->collateral_root);
     free(config);
 }
 

@@ -28,7 +28,8 @@ enum {
     CONFIG_TRUST_MAX = 16,
     CONFIG_WAIVERS_MAX = 64,
     CONFIG_MIRRORS_MAX = 7, /* besides the repository itself */
-    CONFIG_URL_MAX = 1024
+    CONFIG_URL_MAX = 1024,
+    CONFIG_COLLATERAL_URLS_MAX = 4
 };
 #define CONFIG_NO_GROUP ((gid_t)-1)
 
@@ -98,6 +99,14 @@ typedef struct Config {
     char *updates_channel;
     uint64_t check_interval_ms; /* 0: only when asked */
     ConfigAutomatic automatic;
+
+    /* Where collateral comes from: URLs of a PCS or PCCS without a slash at the end, or a directory; none:
+     * nothing is judged. */
+    char *collateral_urls[CONFIG_COLLATERAL_URLS_MAX];
+    size_t collateral_urls_count;
+    char *collateral_directory;      /* NULL: none */
+    char *collateral_root;           /* certificate that quotes lead to; NULL: Intel's */
+    uint64_t collateral_interval_ms; /* 0: only when asked */
 
     char **trust; /* trust policies besides Intel's; paths */
     size_t trust_count;

@@ -41,7 +41,7 @@ static bool is_loopback(const char *host) {
     return false;
 }
 
-static bool check_url(const Reader *reader, const char *key, const char *url) {
+bool config_check_url(const char *name, const char *key, const char *url, Error *err) {
     static const char https[] = "https://", http[] = "http://";
     const char *host = NULL;
     if (strncmp(url, https, sizeof https - 1) == 0) {
@@ -49,16 +49,16 @@ static bool check_url(const Reader *reader, const char *key, const char *url) {
     } else if (strncmp(url, http, sizeof http - 1) == 0 && is_loopback(url + sizeof http - 1)) {
         host = url + sizeof http - 1;
     } else {
-        return error_set(reader->err, ERROR_CONFIG,
-                         "%s: %s: '%.200s' is not allowed: write an https:// URL, or file:///DIRECTORY",
-                         reader->name, key, url);
+        return error_set(err, ERROR_CONFIG,
+                         "%s: %s: '%.200s' is not allowed: write an https:// URL, or file:///DIRECTORY", name,
+                         key, url);
     }
     if (!text_is_printable(url, CONFIG_URL_MAX) || strpbrk(url, " ?#@\"'<>\\^`{|}") != NULL ||
         host[0] == '\0' || host[0] == '/') {
-        return error_set(reader->err, ERROR_CONFIG,
+        return error_set(err, ERROR_CONFIG,
                          "%s: %s: '%.200s' is not the URL of a directory: write https://HOST/PATH, without "
                          "password, '?' or '#'",
-                         reader->name, key, url);
+                         name, key, url);
     }
     return true;
 }
@@ -87,11 +87,13 @@ static bool read_repositories(const Reader *reader, const ConfigUpdateKeys *keys
         reader->config->repository_is_local = true;
         return add(reader, keys->repository + sizeof file - 1);
     }
-    if (!check_url(reader, "updates.repository", keys->repository) || !add(reader, keys->repository)) {
+    if (!config_check_url(reader->name, "updates.repository", keys->repository, reader->err) ||
+        !add(reader, keys->repository)) {
         return false;
     }
     for (uint32_t i = 0; i < keys->mirrors_count; i++) {
-        if (!check_url(reader, "updates.mirrors", keys->mirrors[i]) || !add(reader, keys->mirrors[i])) {
+        if (!config_check_url(reader->name, "updates.mirrors", keys->mirrors[i], reader->err) ||
+            !add(reader, keys->mirrors[i])) {
             return false;
         }
     }

@@ -23,4 +23,8 @@ extern const cyaml_schema_field_t config_update_fields[];
 bool config_read_updates(const ConfigUpdateKeys *keys, const char *name, Config *config, Error *err)
     __attribute__((warn_unused_result));
 
+/* Is it the https URL of a directory, or an http one on this host? ERROR_CONFIG names file and key. */
+bool config_check_url(const char *name, const char *key, const char *url, Error *err)
+    __attribute__((warn_unused_result));
+
 #endif

@@ -77,7 +77,9 @@ static bool take_head(Reception *reception, int socket, Bytes text, Error *err) 
     CLEANUP(json_freep) json_t *object = json_parse(text, "head", err);
     if (object == NULL || !json_get_u64(object, "offset", &head.offset, err) ||
         !json_get_u64(object, "total", &head.total, err) ||
-        !courier_validator_read(json_object_get(object, "validator"), &head.validator)) {
+        !courier_validator_read(json_object_get(object, "validator"), &head.validator) ||
+        !json_get_text(object, "issuer_chain", &head.issuer_chain, err) ||
+        !text_is_printable(head.issuer_chain, COURIER_CHAIN_MAX - 1)) {
         return broken(err);
     }
     if (head.offset != 0 && head.offset != (reception->begun ? reception->at : reception->request->offset)) {

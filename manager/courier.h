@@ -22,7 +22,8 @@ enum {
     COURIER_MESSAGE_MAX = 96 * 1024,
     COURIER_PIECE_MAX = 64 * 1024,
     COURIER_VALIDATOR_MAX = 256,
-    COURIER_PATH_MAX = 4096
+    COURIER_PATH_MAX = 4096,
+    COURIER_CHAIN_MAX = 8192
 };
 
 /* What a server said by which it will know a version of a file again; "" where it said nothing. */
@@ -46,6 +47,8 @@ typedef struct CourierHead {
     uint64_t offset; /* where the next bytes belong: 0 or what was asked for or reached */
     uint64_t total;  /* size of the whole file as the server says; 0: not known */
     CourierValidator validator;
+    const char
+        *issuer_chain; /* a header "...-Issuer-Chain" as it came; "" if there was none; for begin only */
 } CourierHead;
 
 /* Either may refuse: the fetch then fails with its error. */

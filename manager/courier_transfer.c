@@ -34,11 +34,12 @@ typedef struct Exchange {
     CourierValidator validator; /* of this answer */
     char content_range[128];
     char date[64];
-    bool begun;             /* its first bytes came */
-    uint64_t begun_ms;      /* when, and */
-    uint64_t passed;        /* how many were passed on since */
-    uint64_t thrown;        /* bytes of an error page */
-    CarriageResult verdict; /* with the error, when a callback ends it */
+    char issuer_chain[COURIER_CHAIN_MAX]; /* of collateral (Intel PCS API v4) */
+    bool begun;                           /* its first bytes came */
+    uint64_t begun_ms;                    /* when, and */
+    uint64_t passed;                      /* how many were passed on since */
+    uint64_t thrown;                      /* bytes of an error page */
+    CarriageResult verdict;               /* with the error, when a callback ends it */
     Error error;
 } Exchange;
 
@@ -122,9 +123,9 @@ static bool begin_answer(Exchange *exchange) {
     drop_young_validator(exchange);
     attempt->validator = exchange->validator;
     return courier_send(exchange->carriage->socket, COURIER_HEAD,
-                        json_pack("{s:I, s:I, s:o}", "offset", (json_int_t)attempt->reached, "total",
-                                  (json_int_t)total, "validator",
-                                  courier_validator_json(&attempt->validator)),
+                        json_pack("{s:I, s:I, s:o, s:s}", "offset", (json_int_t)attempt->reached, "total",
+                                  (json_int_t)total, "validator", courier_validator_json(&attempt->validator),
+                                  "issuer_chain", exchange->issuer_chain),
                         &exchange->error) ||
            end_with(exchange, CARRIAGE_CANCELLED);
 }
@@ -202,6 +203,17 @@ static void keep_header(const char *value, size_t size, char *buffer, size_t buf
     }
 }
 
+/* Each kind of collateral has a header of its own for the certificates of its signer. */
+static void keep_chain(Exchange *exchange, const char *data, size_t size) {
+    static const char end[] = "-issuer-chain:";
+    const size_t length = sizeof end - 1;
+    const char *colon = memchr(data, ':', size);
+    size_t name = colon != NULL ? (size_t)(colon - data) + 1 : 0;
+    if (name > length && strncasecmp(data + name - length, end, length) == 0) {
+        keep_header(data + name, size - name, exchange->issuer_chain, sizeof exchange->issuer_chain);
+    }
+}
+
 static size_t on_header(char *data, size_t one, size_t size, void *context) {
     (void)one;
     Exchange *exchange = context;
@@ -217,8 +229,9 @@ static size_t on_header(char *data, size_t one, size_t size, void *context) {
     };
     if (size > 5 && strncmp(data, "HTTP/", 5) == 0) { /* a new answer, after a redirect */
         exchange->validator = (CourierValidator){0};
-        exchange->content_range[0] = exchange->date[0] = '\0';
+        exchange->content_range[0] = exchange->date[0] = exchange->issuer_chain[0] = '\0';
     }
+    keep_chain(exchange, data, size);
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         size_t length = strlen(known[i].name);
         if (size > length && strncasecmp(data, known[i].name, length) == 0) {

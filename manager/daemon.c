@@ -14,6 +14,7 @@
 #include "bundles/base/process.h"
 #include "bundles/base/sandbox.h"
 #include "bundles/base/text.h"
+#include "manager/advisor.h"
 #include "manager/api.h"
 #include "manager/deployment.h"
 #include "manager/jobs.h"
@@ -37,11 +38,13 @@ typedef struct Daemon {
     Deployment *deployment;
     Jobs *jobs;
     Updates *updates;
+    Advisor *advisor;
     Api *api;
 } Daemon;
 
 static void daemon_done(Daemon *daemon) {
     api_free(daemon->api);
+    advisor_free(daemon->advisor);
     updates_free(daemon->updates);
     jobs_free(daemon->jobs);
     deployment_free(daemon->deployment);
@@ -188,9 +191,20 @@ static bool start_parts(Daemon *daemon, Error *err) {
     if (daemon->updates == NULL) {
         return false;
     }
-    const ApiSpec api = {daemon->event,   daemon->config,     daemon->store,
-                         daemon->journal, daemon->operations, daemon->deployment,
-                         daemon->jobs,    daemon->updates,    daemon->totals};
+    const AdvisorSpec advisor = {.event = daemon->event,
+                                 .config = daemon->config,
+                                 .state_fd = daemon->state_fd,
+                                 .store = daemon->store,
+                                 .journal = daemon->journal,
+                                 .operations = daemon->operations,
+                                 .deployment = daemon->deployment};
+    daemon->advisor = advisor_new(&advisor, err);
+    if (daemon->advisor == NULL) {
+        return false;
+    }
+    const ApiSpec api = {daemon->event,      daemon->config,     daemon->store, daemon->journal,
+                         daemon->operations, daemon->deployment, daemon->jobs,  daemon->updates,
+                         daemon->totals,     daemon->advisor};
     daemon->api = api_new(&api, err);
     return daemon->api != NULL;
 }

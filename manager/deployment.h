@@ -102,6 +102,11 @@ json_t *deployment_clients_count(const Deployment *deployment);
 /* Runs the checks for a bundle that was just staged, so that its swap need not wait for them. */
 void deployment_checks_ahead(Deployment *deployment, const char *digest);
 
+/* The last trial quote of who serves or served, in hex; NULL: there is none. Borrowed until the next. */
+const char *deployment_trial_quote(const Deployment *deployment);
+/* Of an engine that makes none: the PCK certificate chain of clients' quotes, in hex. */
+const char *deployment_certificates(const Deployment *deployment);
+
 /* A new reference; NULL: out of memory. */
 json_t *deployment_json(Deployment *deployment);
 

@@ -3,6 +3,7 @@
  * Health: is the generation that serves able to quote? A real quote tells, and nothing else.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "bundles/base/clock.h"
 #include "bundles/base/json.h"
@@ -28,6 +29,11 @@ static void wake(Deployment *deployment) {
     }
 }
 
+static void keep_text(char **slot, const json_t *value) {
+    free(*slot);
+    *slot = json_is_string(value) ? strdup(json_string_value(value)) : NULL;
+}
+
 static void on_trial(void *context, Generation *generation, const ControlMessage *reply,
                      const Error *failure) {
     Deployment *deployment = context;
@@ -40,6 +46,10 @@ static void on_trial(void *context, Generation *generation, const ControlMessage
     health->at_ms = clock_monotonic_ms();
     health->at = clock_wall_s();
     health->error = failure != NULL ? *failure : err;
+    if (result != NULL) {
+        keep_text(&health->quote, json_object_get(result, "quote"));
+        keep_text(&health->certificates, json_object_get(result, "certificates"));
+    }
     if (result != NULL && !json_get_u64(result, "microseconds", &health->microseconds, &health->error)) {
         health->microseconds = 0;
     }
@@ -99,6 +109,16 @@ void deployment_health_done(Deployment *deployment) {
         free(deployment->health.waiting);
         deployment->health.waiting = next;
     }
+    free(TAKE(deployment->health.quote));
+    free(TAKE(deployment->health.certificates));
+}
+
+const char *deployment_trial_quote(const Deployment *deployment) {
+    return deployment->health.quote;
+}
+
+const char *deployment_certificates(const Deployment *deployment) {
+    return deployment->health.certificates;
 }
 
 /* Until its first trial here, a generation is taken at its word: it was ready only after one of its own. */

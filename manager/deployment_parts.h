@@ -49,7 +49,9 @@ typedef struct DeploymentHealth {
     uint64_t at_ms;      /* monotonic */
     int64_t at;
     uint64_t microseconds;
-    Error error; /* what was wrong with it */
+    Error error;        /* what was wrong with it */
+    char *quote;        /* the last trial quote in hex; NULL: none, or the engine makes none */
+    char *certificates; /* then the PCK certificates that clients' quotes carried, in hex; or NULL */
     struct HealthWait *waiting;
 } DeploymentHealth;
 

@@ -93,6 +93,8 @@ static void on_trial(void *context, Generation *generation, const ControlMessage
         return; /* its end is told apart */
     }
     json_t *trial = failure == NULL && reply != NULL ? control_message_json(reply, &err) : NULL;
+    (void)json_object_del(trial, "quote"); /* these are for the advisor, not for people */
+    (void)json_object_del(trial, "certificates");
     json_t *result = trial != NULL
                          ? json_pack("{s:o, s:O}", "trial", trial, "status", generation_status(generation))
                          : NULL;

@@ -35,6 +35,7 @@ static const Task tasks[] = {
     {"update", helper_task_update, NULL},
     {"courier", helper_task_courier, helper_prepare_courier},
     {"checks", helper_task_checks, helper_prepare_checks},
+    {"advice", helper_task_advice, NULL},
 };
 
 static bool report(json_t *message) {

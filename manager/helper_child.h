@@ -42,6 +42,8 @@ bool helper_task_update(const json_t *arguments, void *prepared, json_t **ret_re
 /* manager/examination.c has its arguments; manager/checks/report.h its result. */
 bool helper_prepare_checks(const json_t *arguments, void **ret_prepared, Error *err);
 bool helper_task_checks(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
+/* manager/helper_advice.c has its arguments and result. */
+bool helper_task_advice(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
 /* {"mirrors", "timeout_ms", "speed_min", "stall_timeout_ms", "rate_max", and null or set: "ca",
  * "client_certificate", "client_key", "proxy"}; the neighbour is on HELPER_DATA -> {} */
 bool helper_prepare_courier(const json_t *arguments, void **ret_prepared, Error *err);

@@ -62,6 +62,11 @@ static const Profile profiles[] = {
       {"root", SANDBOX_READ},
       {"repository", SANDBOX_READ}}},
     {"checks", SANDBOX_CALLS_BASE, false, nothing, {{NULL, SANDBOX_READ}}}, /* its work is done before */
+    {"advice",
+     WORKER,
+     false,
+     nothing,
+     {{"directory", SANDBOX_WRITE}, {"root", SANDBOX_READ}, {"local", SANDBOX_READ}}},
     {"courier", COURIER, true, name_service, {{NULL, SANDBOX_READ}}},
 };
 

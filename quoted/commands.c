@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -6,6 +7,7 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
 #include "bundles/base/json.h"
+#include "bundles/base/text.h"
 #include "quoted/generation_private.h"
 #include "quoted/relay.h"
 
@@ -119,6 +121,18 @@ static bool do_rescue(Call *call, Error *err) {
     return true;
 }
 
+/* With what tells verifiers about the platform: the quote itself, or the certificates of a client's. */
+static json_t *trial_json(Generation *generation, const Trial *trial) {
+    static_assert((int)CERTIFICATION_MAX <= (int)TRIAL_QUOTE_MAX, "room for either");
+    uint8_t chain[CERTIFICATION_MAX];
+    char hex[2 * TRIAL_QUOTE_MAX + 1];
+    size_t size = trial->probe ? certification_read(&generation->certification, chain) : trial->quote_size;
+    text_format_hex(trial->probe ? chain : trial->quote, size, hex);
+    return json_pack("{s:s, s:I, s:s?, s:s?}", "kind", trial->probe ? "probe" : "quote", "microseconds",
+                     (json_int_t)trial->microseconds, "quote", trial->probe ? NULL : hex, "certificates",
+                     trial->probe && size > 0 ? hex : NULL);
+}
+
 static bool do_trial(Call *call, Error *err) {
     Generation *generation = call->generation;
     Trial trial;
@@ -128,9 +142,7 @@ static bool do_trial(Call *call, Error *err) {
     if (!good || !trial_take(generation->engine, &trial, err)) {
         return false;
     }
-    CLEANUP(json_freep)
-    json_t *result = json_pack("{s:s, s:I}", "kind", trial.probe ? "probe" : "quote", "microseconds",
-                               (json_int_t)trial.microseconds);
+    CLEANUP(json_freep) json_t *result = trial_json(generation, &trial);
     control_peer_reply_json(call->peer, call->message, result);
     call->replied = true;
     return true;

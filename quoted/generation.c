@@ -120,6 +120,7 @@ static bool start_pool(Generation *generation, Error *err) {
                            .engines = generation->engines,
                            .ducks = generation->ducks,
                            .counters = &generation->counters,
+                           .certification = &generation->certification,
                            .sightings = generation->sightings,
                            .recall_fd = generation->recall_fd,
                            .drained_fd = generation->drained_fd};
@@ -427,6 +428,7 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     generation->started_at = clock_wall_s();
     generation->drained_fd = generation->warm_fd = generation->retire_fd = generation->recall_fd = -1;
     (void)pthread_mutex_init(&generation->lock, NULL);
+    generation->certification = CERTIFICATION_INIT;
     bool good = prepare(generation, err) && live(generation, signal_fd, err);
     announce(generation, CONTROL_EVENT_COUNTS, counters_counts_json(&generation->counters));
     control_server_close(generation->server);

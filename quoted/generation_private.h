@@ -24,6 +24,7 @@ typedef struct Generation {
     Engines *engines; /* NULL: the engine alone */
     Counters counters;
     Sightings *sightings;
+    Certification certification;
     int drained_fd; /* eventfd of the pool */
     int warm_fd;    /* eventfd of the warm-up */
     int recall_fd;  /* eventfd of the pool */

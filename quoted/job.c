@@ -27,6 +27,9 @@ static Quote3Error call_engine(Worker *worker, Job *job, uint32_t size) {
                            ? engines_quote(spec->engines, &job->quote.report, info, worker->quote, size)
                            : engine_quote(spec->engine, &job->quote.report, info, worker->quote, size);
     counters_engine(spec->counters, worker->share, code, clock_monotonic_ns() - start);
+    if (code == QUOTE3_SUCCESS) {
+        certification_note(spec->certification, (Bytes){worker->quote, size});
+    }
     return code;
 }
 

@@ -12,6 +12,7 @@
 #ifndef QUOTED_POOL_H
 #define QUOTED_POOL_H
 
+#include "quoted/certification.h"
 #include "quoted/config.h"
 #include "quoted/counters.h"
 #include "quoted/duck.h"
@@ -27,6 +28,7 @@ typedef struct PoolSpec {
     Engines *engines; /* NULL: the engine alone */
     Ducks *ducks;
     Counters *counters;
+    Certification *certification;
     Sightings *sightings;
     int recall_fd;  /* an eventfd, written when a report may be for a generation that is gone */
     int drained_fd; /* an eventfd, written once after pool_drain when nothing is left */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "quoted/trial.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -8,6 +9,8 @@
 #include "bundles/base/clock.h"
 #include "bundles/sgx/quote.h"
 #include "quoted/refusal.h"
+
+static_assert((int)TRIAL_QUOTE_MAX == (int)QUOTE_SIZE_MAX, "room for every quote");
 
 static bool failed(const char *what, Quote3Error code, Error *err) {
     return error_set(err, ERROR_ENGINE, "trial quote: %s: the quote library says 0x%x%s", what, code,
@@ -25,6 +28,8 @@ bool trial_check(const EngineFacts *facts, const SgxReport *report, Bytes bytes,
     }
     trial->qe_isv_svn = quote.qe_isv_svn;
     trial->pce_isv_svn = quote.pce_isv_svn;
+    trial->quote_size = (uint32_t)quote.size;
+    memcpy(trial->quote, bytes.data, quote.size);
     return true;
 }
 

@@ -14,7 +14,7 @@ _pswctl_bundles() {
 
 _pswctl() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} command='' i
-    local commands='status clients list check-update update explain fetch stage test diff swap adopt commit rollback remove journal verify doctor'
+    local commands='status clients list check-update update explain fetch stage test diff swap adopt commit rollback remove journal tcb verify doctor'
     local common='--json --config --api --help'
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do

@@ -65,6 +65,7 @@ bool ctl_doctor(Ctl *ctl, Error *err);
 bool ctl_verify(Ctl *ctl, Error *err);
 bool ctl_explain_code(Ctl *ctl, Error *err); /* explain CODE: without the manager */
 bool ctl_list_remote(Ctl *ctl, Error *err);  /* list --remote */
+bool ctl_tcb(Ctl *ctl, Error *err);
 
 /* The part of `status` about updates. */
 void ctl_print_updates(const json_t *updates);
@@ -75,6 +76,9 @@ void ctl_print_checks(const json_t *report, bool all);
 bool ctl_write_junit(const Ctl *ctl, const json_t *report, Error *err);
 /* A verdict on a quote (bundles/dcap/verdict.h) as text. */
 void ctl_print_verdict(const json_t *verdict);
+
+/* The line of `status` about the TCB. */
+void ctl_print_tcb_line(const json_t *tcb);
 
 /* Put --soak and --allow-downgrade into a request's body. */
 bool ctl_add_soak(const Ctl *ctl, json_t *body);

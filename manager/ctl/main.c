@@ -89,6 +89,11 @@ static const Command commands[] = {
      "still lives as a lame duck.\n"},
     {"remove", "BUNDLE", "[--no-wait]", ctl_remove, "remove a bundle from the store",
      "Removes a staged bundle; refused while it is needed.\n"},
+    {"tcb", NULL, "[--no-wait]", ctl_tcb, "what relying parties make of this node, today and soon",
+     "Fetches TCB info, QE identity and CRLs as collateral.urls says, for what counts today (standard) and "
+     "for\n"
+     "Intel's newest (early), verifies a trial quote with them, and says for the serving and the staged\n"
+     "bundles what relying parties will see, and what is short: bundle, PCK certificate or microcode.\n"},
     {"verify", "QUOTE", "[--collateral FILE|DIRECTORY] [--root FILE] [--time TIME]", ctl_verify,
      "is this quote good, and how good is its platform",
      "Verifies a quote (a file of raw bytes, hex or base64; - is standard input) as a relying party does,\n"

@@ -155,6 +155,7 @@ static void print_status(const json_t *status, const json_t *bundles) {
     print_laggards(status);
     print_operation(status);
     print_checks(json_object_get(status, "checks"));
+    ctl_print_tcb_line(json_object_get(status, "tcb"));
     ctl_print_updates(json_object_get(status, "updates"));
     print_bundles(json_object_get(bundles, "bundles"), "staged");
 }

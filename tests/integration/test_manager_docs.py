@@ -19,7 +19,7 @@ def read(path):
 class DocsTest(unittest.TestCase):
     def keys(self):
         """Configuration keys, as the schema in config.c has them."""
-        code = read("manager/config.c") + read("manager/config_updates.c")
+        code = "".join(read(f"manager/{name}.c") for name in ("config", "config_updates", "config_collateral"))
         sections = {}
         for name, body in re.findall(r"schema_field_t (\w+)_fields\[\] = \{(.*?)CYAML_FIELD_END", code, re.S):
             sections[name] = re.findall(r'(?:STRING_PTR|SEQUENCE|SEQUENCE_COUNT)\("(\w+)"', body)

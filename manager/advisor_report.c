@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager/advisor_report.h"
+
+#include <string.h>
+
+#include "bundles/base/clock.h"
+#include "bundles/base/json.h"
+#include "bundles/base/text.h"
+#include "bundles/dcap/tcb.h"
+#include "manager/operation.h"
+
+#define DAY INT64_C(86400)
+
+enum { WARN_DAYS = 2, SOFT_DAYS = 7 };
+
+static bool add_bundle(json_t *list, const StoreEntry *entry, const char *serving) {
+    const ManifestFile *qe = manifest_find(entry->manifest, MANIFEST_ROLE_QE3);
+    const ManifestFile *pce = manifest_find(entry->manifest, MANIFEST_ROLE_PCE);
+    if (qe == NULL || pce == NULL || !qe->has_identity || !pce->has_identity) {
+        return true; /* nothing that could be judged */
+    }
+    return json_array_append_new(list,
+                                 json_pack("{s:s, s:s, s:s, s:b, s:i, s:i}", "bundle", entry->digest_hex,
+                                           "name", entry->manifest->name, "version", entry->manifest->version,
+                                           "serving", strcmp(entry->digest_hex, serving) == 0, "qe_isv_svn",
+                                           qe->isv_svn, "pce_isv_svn", pce->isv_svn)) == 0;
+}
+
+json_t *advisor_report_bundles(Store *store, const char *serving, Error *err) {
+    StoreList staged;
+    if (!store_list(store, &staged, err)) {
+        return NULL;
+    }
+    CLEANUP(json_freep) json_t *list = json_array();
+    bool good = list != NULL;
+    for (size_t i = 0; i < staged.count && good; i++) {
+        good = add_bundle(list, &staged.entries[i], serving);
+    }
+    store_list_done(&staged);
+    if (!good) {
+        error_set(err, ERROR_MEMORY, "out of memory");
+    }
+    return good ? TAKE(list) : NULL;
+}
+
+void advisor_report_learn(json_t *report, json_t *advice, const Error *failure) {
+    const json_t *failures = json_object_get(advice, "failures");
+    const char *text = failure != NULL ? failure->text : NULL;
+    const char *policy = NULL;
+    json_t *each = NULL;
+    json_object_foreach((json_t *)failures, policy, each) {
+        text = text == NULL ? json_string_value(each) : text;
+    }
+    bool good = json_put(report, "failure", text != NULL ? operation_text_json(text) : json_null());
+    if (text != NULL) {
+        good = json_put(report, "failed_at", json_integer(clock_wall_s())) && good;
+    } else {
+        good = json_put(report, "at", json_integer(clock_wall_s())) && good;
+    }
+    if (advice != NULL && json_array_size(json_object_get(advice, "policies")) > 0) {
+        good = json_put(report, "advice", json_incref(advice)) && good;
+    }
+    if (!good) {
+        (void)json_object_del(report, "advice"); /* rather nothing than half of it */
+    }
+}
+
+/* The policy's verdict on what serves; NULL: none. */
+static const json_t *verdict_of(const json_t *report, const char *wanted) {
+    const json_t *policies = json_object_get(json_object_get(report, "advice"), "policies"), *policy = NULL;
+    const json_t *bundle = NULL;
+    size_t at = 0, index = 0;
+    json_array_foreach(policies, at, policy) {
+        const char *name = json_string_value(json_object_get(policy, "policy"));
+        if (name == NULL || strcmp(name, wanted) != 0) {
+            continue;
+        }
+        json_array_foreach(json_object_get(policy, "bundles"), index, bundle) {
+            if (json_is_true(json_object_get(bundle, "serving"))) {
+                return bundle;
+            }
+        }
+    }
+    return NULL;
+}
+
+static const char *status_of(const json_t *verdict) {
+    const char *status = json_string_value(json_object_get(verdict, "status"));
+    return status != NULL ? status : tcb_status_name(TCB_UNKNOWN);
+}
+
+static bool is_current(const char *status) {
+    TcbStatus parsed = TCB_UNKNOWN;
+    return tcb_status_parse(status, &parsed) && tcb_status_is_current(parsed);
+}
+
+char *advisor_report_sentence(const json_t *report) {
+    const json_t *standard = verdict_of(report, "standard"), *early = verdict_of(report, "early");
+    const char *now = status_of(standard), *next = status_of(early);
+    const char *since = json_string_value(json_object_get(early, "since"));
+    if (standard == NULL && early == NULL) {
+        return text_format("not known yet");
+    }
+    if (early == NULL || strcmp(now, next) == 0) {
+        return text_format("%s%s", now, early == NULL ? "" : ", today and under Intel's newest data");
+    }
+    if (is_current(now) && !is_current(next)) {
+        return text_format(
+            "%s today; %s under Intel's newest data (early; fixes of %.10s), which becomes the "
+            "standard: update before",
+            now, next, since != NULL ? since : "?");
+    }
+    return text_format("%s today; %s under Intel's newest data (early)", now, next);
+}
+
+/* How old the last good look is: "fresh", "late" (worth a warning), "old" (rest on it with care). */
+static const char *age_of(const json_t *report) {
+    const json_int_t at = json_integer_value(json_object_get(report, "at"));
+    const int64_t age = clock_wall_s() - (int64_t)at;
+    return at == 0 || age > SOFT_DAYS * DAY ? "old" : age > WARN_DAYS * DAY ? "late" : "fresh";
+}
+
+static bool add_summary(json_t *answer, const json_t *report) {
+    AUTO_FREE char *sentence = advisor_report_sentence(report);
+    const json_t *failure = json_object_get(report, "failure");
+    return sentence != NULL && json_put(answer, "summary", json_string(sentence)) &&
+           json_put(answer, "standard", json_string(status_of(verdict_of(report, "standard")))) &&
+           json_put(answer, "early", json_string(status_of(verdict_of(report, "early")))) &&
+           json_put(answer, "age", json_string(age_of(report))) &&
+           json_put(answer, "at", json_integer(json_integer_value(json_object_get(report, "at")))) &&
+           json_put(answer, "failure", failure != NULL ? json_deep_copy(failure) : json_null());
+}
+
+json_t *advisor_report_json(const json_t *report, bool configured, bool whole) {
+    CLEANUP(json_freep) json_t *answer = json_pack("{s:b}", "configured", configured);
+    if (answer == NULL || !add_summary(answer, report)) {
+        return NULL;
+    }
+    const json_t *advice = json_object_get(report, "advice");
+    if (whole && advice != NULL) {
+        CLEANUP(json_freep) json_t *copy = json_deep_copy(advice);
+        if (copy == NULL || json_object_update_missing(answer, copy) != 0) {
+            return NULL;
+        }
+    }
+    return TAKE(answer);
+}

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: Apache-2.0
+# timeout: 400
+"""The advisor: verdicts by fetched collateral for today and for Intel's newest data, and servers that go wrong."""
+
+import datetime
+import json
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from tests.support.collateral import Collateral
+from tests.support.node import Api, Node, Platform, program, run
+from tests.support.pcs import Pcs
+
+
+class Tcb(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        directory = tempfile.TemporaryDirectory(prefix="psw-tcb-")
+        cls.addClassCleanup(directory.cleanup)
+        cls.platform = Platform(pathlib.Path(directory.name) / "platform")
+
+    def setUp(self):
+        self.node = Node(platform=self.platform)
+        self.addCleanup(self.node.stop)
+        self.base = Collateral(self.node.platform.directory)
+        self.pcs = Pcs(self.base)
+        self.addCleanup(self.pcs.close)
+
+    def start(self, **collateral):
+        """A manager that serves bundle 1.0 and has the server's URL."""
+        settings = {"urls": [self.pcs.url], "root": str(self.node.platform.directory / "root.pem"), "check_interval": "0",
+                    **collateral}
+        self.node.write_config({"collateral": {key: value for key, value in settings.items() if value is not None},
+                                "fetch": {"timeout": "20s", "stall_timeout": "1s"}})
+        self.node.start()
+        self.node.ctl("stage", self.node.platform.bundle("1.0", 8, 13))
+        self.node.ctl("swap", "1.0", "--soak", "0")
+
+    def tcb(self):
+        """Exit status and report of pswctl tcb."""
+        result = subprocess.run([program("pswctl"), "tcb", "--json", "--api", self.node.api_path], text=True,
+                                stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+        return result.returncode, json.loads(result.stdout) if result.stdout else None, result.stderr
+
+    def verdicts(self, report):
+        """{policy: {version: (status, short)}}"""
+        return {policy["policy"]: {bundle["version"]: (bundle["status"], bundle["short"]) for bundle in policy["bundles"]}
+                for policy in report["policies"]}
+
+    def newer(self, **changes):
+        """The platform's collateral, one evaluation further; qe: the ISVSVN that is wanted then."""
+        early = self.base.copy()
+        for part in (early.tcb_info, early.qe_identity):
+            part["tcbEvaluationDataNumber"] = 18
+        if "qe" in changes:
+            level = dict(early.qe_identity["tcbLevels"][0], tcb={"isvsvn": changes["qe"]}, tcbDate="2025-08-13T00:00:00Z")
+            early.qe_identity["tcbLevels"][0].update(tcbStatus="OutOfDate", advisoryIDs=["SIMULATED-SA-00009"])
+            early.qe_identity["tcbLevels"].insert(0, level)
+        early.tcb_info["tcbLevels"][0]["tcb"].update(changes.get("tcb", {}))
+        return early
+
+    def test_a_bundle_is_good_today_and_short_under_the_newest_data(self):
+        self.pcs.early = self.newer(qe=9)
+        self.start()
+        self.node.ctl("stage", self.node.platform.bundle("2.0", 9, 13))
+        code, report, error = self.tcb()
+        self.assertEqual(code, 0, error)
+        self.assertEqual(self.verdicts(report),
+                         {"standard": {"1.0": ("UpToDate", []), "2.0": ("UpToDate", [])},
+                          "early": {"1.0": ("OutOfDate", ["bundle"]), "2.0": ("UpToDate", [])}})
+        early = next(each for policy in report["policies"] if policy["policy"] == "early" for each in policy["bundles"]
+                     if each["serving"])
+        self.assertEqual((early["since"], early["qe"]["advisories"]), ("2025-08-13T00:00:00Z", ["SIMULATED-SA-00009"]))
+        self.assertIn("ISVSVN 8, needed 9", early["advice"][0])
+        self.assertIn("update before", report["summary"])
+        self.assertEqual((report["trial"]["status"], report["trial"]["problems"]), ("UpToDate", []))
+        text = run("pswctl", "status", "--api", self.node.api_path).stdout
+        self.assertRegex(text, r"TCB +UpToDate today; OutOfDate under Intel's newest data")
+        text = run("pswctl", "tcb", "--api", self.node.api_path, timeout=60).stdout
+        for part in ("trial quote verified to the root", "short: bundle", "swap to a bundle with a newer QE"):
+            self.assertIn(part, text)
+        self.assertIn("tcb-verdict", run("pswctl", "journal", "--api", self.node.api_path).stdout)
+
+    def test_what_is_short_is_told_apart(self):
+        # The PCK certificate is for PCESVN 13, the bundle's PCE is 13; wanted are 16 and newer microcode.
+        components = [dict(each) for each in self.base.tcb_info["tcbLevels"][0]["tcb"]["sgxtcbcomponents"]]
+        components[0]["svn"] = 15
+        self.pcs.early = self.newer(tcb={"pcesvn": 16, "sgxtcbcomponents": components})
+        self.start()
+        self.node.ctl("stage", self.node.platform.bundle("2.0", 9, 16))
+        _, report, _ = self.tcb()
+        self.assertEqual(self.verdicts(report)["early"], {"1.0": ("OutOfDate", ["bundle", "microcode"]),
+                                                          "2.0": ("OutOfDate", ["pck-certificate", "microcode"])})
+
+    def test_bad_answers_change_nothing_and_what_is_cached_serves_on(self):
+        self.start()
+        self.assertEqual(self.tcb()[1]["standard"], "UpToDate")
+        cached = {path: path.read_bytes() for path in (self.node.directory / "state/collateral/standard").iterdir()}
+        self.assertEqual({path.name for path in cached}, {"tcb", "qe-identity", "pck-crl", "root-crl"})
+        expired, future, other, forged, older = (self.base.copy() for _ in range(5))
+        expired.shift(days=-400)
+        future.shift(days=10)
+        other.tcb_info["fmspc"] = "00906ED50000"
+        forged.keys = dict(forged.keys, **{"tcb-signer": forged.keys["ca"]})
+        older.tcb_info["tcbEvaluationDataNumber"] = 16
+        cases = [({"standard": expired}, {}, "expired"), ({"standard": future}, {}, "valid from"),
+                 ({"standard": other}, {}, "FMSPC"), ({"standard": forged}, {}, "signature"),
+                 ({"standard": older}, {}, "older than evaluation 17"), ({}, {"/tcb": "html"}, "not collateral"),
+                 ({}, {"/qe": "404"}, "no server has"), ({}, {"/tcb": "big"}, "larger"), ({}, {"/pckcrl": "html"}, "pck-crl")]
+        for change, faults, part in cases:
+            with self.subTest(part=part, faults=faults):
+                self.pcs.standard, self.pcs.early = change.get("standard", self.base), self.base
+                self.pcs.faults = faults
+                code, report, error = self.tcb()
+                self.assertEqual((code, report["standard"]), (0, "UpToDate"), error)
+                self.assertIn(part, report["failure"])
+                self.assertEqual({path: path.read_bytes() for path in cached}, cached)
+        self.assertIn("PROBLEM", run("pswctl", "status", "--api", self.node.api_path).stdout)
+        self.pcs.standard, self.pcs.faults = self.base, {}
+        self.assertIsNone(self.tcb()[1]["failure"])
+
+    def test_a_server_that_hangs_is_left_and_the_manager_goes_on(self):
+        self.start()
+        self.assertEqual(self.tcb()[0], 0)
+        self.pcs.faults = {"/tcb": "hang"}
+        run("pswctl", "tcb", "--no-wait", "--api", self.node.api_path)
+        self.assertEqual(run("pswctl", "status", "--api", self.node.api_path).returncode, 0)
+        result = run("pswctl", "tcb", "--api", self.node.api_path, check=False)
+        self.assertEqual(result.returncode, 8)  # one look at a time
+        self.pcs.released.set()
+
+    def test_the_next_server_is_asked_when_one_is_away(self):
+        self.start(urls=["http://127.0.0.1:1/sgx/certification/v4", self.pcs.url])
+        code, report, error = self.tcb()
+        self.assertEqual((code, report["standard"], report["failure"]), (0, "UpToDate", None), error)
+
+    def test_what_was_fetched_is_collateral_for_verify_and_is_remembered(self):
+        self.start()
+        self.tcb()
+        cache = self.node.directory / "state/collateral/standard"
+        copy = self.node.directory / "copy"
+        shutil.copytree(cache, copy)
+        quote = self.node.directory / "trial"
+        status = json.loads(run("pswctl", "tcb", "--json", "--api", self.node.api_path).stdout)
+        self.assertEqual(status["trial"]["quote"]["certification_type"], 5)
+        self.assertFalse(quote.exists())
+        self.node.kill_manager()
+        self.pcs.faults = {"/": "503"}
+        self.node.start()
+        report = json.loads(run("pswctl", "status", "--json", "--api", self.node.api_path).stdout)
+        self.assertEqual(report["tcb"]["standard"], "UpToDate")
+        _, report, _ = self.tcb()
+        self.assertEqual(report["standard"], "UpToDate")
+        self.assertIsNotNone(report["failure"])
+
+    def test_it_looks_by_itself(self):
+        self.start(check_interval="1s")
+        api = Api(self.node.api_path)
+        self.addCleanup(api.close)
+        deadline = datetime.datetime.now() + datetime.timedelta(seconds=60)
+        while api.call("GET", "/v1/tcb")["standard"] != "UpToDate":
+            self.assertLess(datetime.datetime.now(), deadline)
+
+    def test_a_directory_serves_where_there_is_no_network(self):
+        self.start(urls=[f"file://{self.node.platform.directory}/collateral"])
+        code, report, error = self.tcb()
+        self.assertEqual((code, report["standard"], report["early"]), (0, "UpToDate", "Unknown"), error)
+        self.assertEqual(report["trial"]["status"], "UpToDate")
+        self.assertEqual(self.pcs.paths, [])
+
+    def test_another_root_is_not_believed(self):
+        self.start(root=None)
+        code, report, error = self.tcb()
+        self.assertEqual(code, 0, error)
+        self.assertIn("Intel SGX Root CA", report["failure"])
+        self.assertEqual(report["standard"], "Unknown")
+
+    def test_without_configuration_the_command_says_what_to_do(self):
+        self.node.start()
+        code, _, error = self.tcb()
+        self.assertEqual(code, 3)
+        self.assertIn("collateral.urls", error)
+
+
+if __name__ == "__main__":
+    unittest.main()
