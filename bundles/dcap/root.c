@@ -6,8 +6,6 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/dcap/certificates.h"
 
-CLEANUP_DEFINE(X509, X509_free)
-
 X509 *root_intel(Error *err) {
     return root_read((Bytes){root_intel_pem, root_intel_pem_size}, "Intel's root certificate", err);
 }
