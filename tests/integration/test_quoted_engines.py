@@ -122,7 +122,7 @@ class Ends(Case):
 
     def test_one_that_hangs_costs_no_quote_and_is_replaced(self):
         self.knobs(quote=30000)
-        daemon = self.serve(2, engine_timeout="2s")
+        daemon = self.serve(2, engine_timeout="4s")
         report = self.report(daemon)
         stuck = self.children(daemon)[0]
         os.kill(stuck, signal.SIGSTOP)

@@ -40,7 +40,7 @@ class Alone(Case):
         return daemon.wait_serving()
 
     def test_who_waits_for_a_library_that_hangs_is_told_busy_in_time_and_others_are_served(self):
-        daemon = self.serve(queue_timeout="500ms", drain_timeout="300ms")
+        daemon = self.serve(queue_timeout="1s", drain_timeout="300ms")
         self.wishes.set("quote", "hang")
         with aesm.Connection(daemon.socket) as stuck, aesm.Connection(daemon.socket) as queued:
             stuck.send(self.request())
@@ -57,9 +57,10 @@ class Alone(Case):
         self.assertIn("drain-timeout", daemon.log())
 
     def test_an_answer_that_comes_after_all_is_nobodys(self):
-        daemon = self.serve(queue_timeout="200ms")
-        self.wishes.set("quote", "sleep 1500", once=True)
+        daemon = self.serve(queue_timeout="1s")
+        self.wishes.set("quote", "wait", once=True)
         self.assertEqual(aesm.ask_answer(daemon.socket, self.request()).code, BUSY)
+        self.wishes.set("go", "go")
         wait_until(lambda: aesm.ask_answer(daemon.socket, self.request()).code == 0, "the engine")
         self.assertEqual(daemon.end(), 0)
 

@@ -80,6 +80,11 @@ uint32_t stub_effect(const char *call) {
         struct timespec pause = {.tv_sec = (time_t)(milliseconds / 1000),
                                  .tv_nsec = (long)(milliseconds % 1000) * 1000000};
         (void)nanosleep(&pause, NULL);
+    } else if (strcmp(wish, "wait") == 0) {
+        const struct timespec pause = {.tv_nsec = 5 * 1000000};
+        while (!read_wish("go", "", wish, sizeof wish)) {
+            (void)nanosleep(&pause, NULL);
+        }
     } else if (strcmp(wish, "hang") == 0) {
         for (;;) {
             (void)pause();

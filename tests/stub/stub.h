@@ -5,9 +5,9 @@
  *
  * The environment's PSW_STUB names a directory. Lines are appended to the file `record` there: "load SONAME
  * PATH", "call SONAME FUNCTION ARGUMENTS". A file of the name of a call (init, size, quote, certificate) says
- * what that call does: "0xe012" (ends with this code), "sleep MILLISECONDS", "hang", "crash", "abort",
- * "exit", "overflow", "foreign"; if its name ends in ".once" it is crossed out by the first call ("-"). It is
- * read anew at each call.
+ * what that call does: "0xe012" (ends with this code), "sleep MILLISECONDS", "wait" (until there is a file
+ * `go`), "hang", "crash", "abort", "exit", "overflow", "foreign"; if its name ends in ".once" it is crossed
+ * out by the first call ("-"). It is read anew at each call.
  */
 #ifndef TESTS_STUB_STUB_H
 #define TESTS_STUB_STUB_H
