@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # alone
 # label: slow
-# timeout: 180
 """The demo does what its account says, also as an ordinary user, and leaves nothing behind."""
 
 import os

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 180
 """The manager dies, at any moment: what lived goes on, what was begun is finished or undone, no quote is lost."""
 
 import ctypes
@@ -29,11 +28,14 @@ class JournalWatch:
         if self.fd < 0 or self.libc.inotify_add_watch(self.fd, bytes(directory), IN_MOVED_TO) < 0:
             raise OSError(ctypes.get_errno(), "inotify")
 
-    def wait(self, count, timeout=nodes.DEADLINE):
-        """True after so many replacements; False if they did not come."""
+    def wait(self, count, operator):
+        """True after so many replacements; False if the operator's command ended before, and nothing follows."""
         while count > 0:
-            if not select.select([self.fd], [], [], timeout)[0]:
-                return False
+            ended = not operator.is_alive()
+            if not select.select([self.fd], [], [], 1 if ended else 0.1)[0]:
+                if ended:
+                    return False
+                continue
             data = os.read(self.fd, 65536)
             at = 0
             while at < len(data):
@@ -95,7 +97,7 @@ class RecoveryTest(unittest.TestCase):
         self.addCleanup(watch.close)
         operator = threading.Thread(target=self.node.ctl_raw, args=command)
         operator.start()
-        reached = watch.wait(count, 3)
+        reached = watch.wait(count, operator)
         self.node.kill_manager()
         return reached, operator
 

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 180
 """Swaps as the operator sees them: what goes wrong, when, and who serves afterwards."""
 
 import os
