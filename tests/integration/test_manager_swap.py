@@ -228,10 +228,11 @@ class SwapTest(unittest.TestCase):
     def test_two_sets_that_do_not_fit_are_exchanged_one_after_the_other_where_that_is_allowed(self):
         node = self.node({"swap": {"epc_size": "1000KiB", "epc": "sequential"}})
         # A flow that began with the former QE cannot end with it: such a client is told to begin again.
-        load = node.load("--rate", "200", "--duration", "2s", "--retry-42")
+        load = node.load("--rate", "200", "--duration", "2s", "--retry-42", "--timeout", "30s")
         time.sleep(0.3)
         node.ctl("swap", SECOND)
-        self.assertEqual(load.result()["failed"], 0)
+        report = load.result()
+        self.assertEqual(report["failed"], 0, report)
         self.assertEqual(self.count(node), 1)
         self.assertTrue(node.ctl("status")["reinit"])  # who still holds target info of the former QE
 
