@@ -79,7 +79,7 @@ static void plan(Advisor *advisor, uint64_t delay_ms) {
     if (advisor->spec.config->collateral_interval_ms == 0 || !is_configured(advisor)) {
         return;
     }
-    (void)getrandom(&dice, sizeof dice, GRND_NONBLOCK); /* a fleet shall spread out */
+    (void)!getrandom(&dice, sizeof dice, GRND_NONBLOCK); /* a fleet shall spread out */
     delay_ms += delay_ms >= 10 ? dice % (delay_ms / 10) : 0;
     if (!timer_start(advisor->spec.event, &advisor->timer, delay_ms, on_timer, advisor)) {
         log_error("advice-not-planned", "error=\"out of memory\"");

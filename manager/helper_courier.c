@@ -86,7 +86,7 @@ bool helper_prepare_courier(const json_t *arguments, void **ret_prepared, Error 
 static bool rest(const Carriage *carriage, unsigned round) {
     uint16_t dice = 0;
     struct pollfd neighbour = {.fd = carriage->socket, .events = POLLIN};
-    (void)getrandom(&dice, sizeof dice, GRND_NONBLOCK);
+    (void)!getrandom(&dice, sizeof dice, GRND_NONBLOCK);
     int pause = PAUSE_MS << round;
     pause = pause / 2 + pause * dice / UINT16_MAX;
     int left = clock_left_ms(carriage->deadline_ms);

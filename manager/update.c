@@ -26,7 +26,7 @@ static bool begin(Updates *updates, UpdateGoal goal, const UpdatesWish *wish, Jo
 
 static uint64_t random_below(uint64_t limit) {
     uint64_t dice = 0;
-    (void)getrandom(&dice, sizeof dice, GRND_NONBLOCK); /* without it: no jitter for once */
+    (void)!getrandom(&dice, sizeof dice, GRND_NONBLOCK); /* without it: no jitter for once */
     return limit > 0 ? dice % limit : 0;
 }
 

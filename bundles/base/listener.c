@@ -165,7 +165,7 @@ void listener_keep_spare(const char *path) {
     struct sockaddr_un spare;
     if (beside(path, ".spare", &spare)) {
         (void)unlink(spare.sun_path);
-        (void)link(path, spare.sun_path);
+        (void)!link(path, spare.sun_path);
     }
 }
 
