@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/openat2.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bundles/base/cleanup.h"
@@ -19,7 +21,8 @@ enum {
     CHUNK_MAX = 1024 * 1024,
     NAME_PARTS_MAX = 8,
     NAME_SIZE_MAX = 255,
-    OPEN_ATTEMPTS_MAX = 32
+    OPEN_ATTEMPTS_MAX = 32,
+    LOCK_ATTEMPTS = 200 /* of 5 ms */
 };
 
 static int open_beneath(int dir_fd, const char *name, int flags, mode_t mode) {
@@ -154,12 +157,29 @@ static bool read_holder(int fd, uint64_t *ret_pid) {
     return text_parse_u64(text, 1, INT_MAX, ret_pid);
 }
 
+/* Whoever was killed a moment ago may have a child that was just forked and has not closed its copy yet. */
+static bool lock_file(int fd) {
+    const struct timespec pause = {.tv_nsec = 5000000};
+    uint64_t pid = 0;
+    for (unsigned left = LOCK_ATTEMPTS; TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | LOCK_NB)) != 0; left--) {
+        if (errno != EWOULDBLOCK) {
+            return false;
+        }
+        if (left == 0 || !read_holder(fd, &pid) || kill((pid_t)pid, 0) == 0 || errno != ESRCH) {
+            errno = EWOULDBLOCK;
+            return false;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    return true;
+}
+
 int file_lock(int dir_fd, const char *name, Error *err) {
     AUTO_CLOSE int fd = file_open(dir_fd, name, O_RDWR | O_CREAT, 0644, err);
     if (fd < 0) {
         return -1;
     }
-    if (TEMP_FAILURE_RETRY(flock(fd, LOCK_EX | LOCK_NB)) != 0) {
+    if (!lock_file(fd)) {
         uint64_t pid = 0;
         if (errno != EWOULDBLOCK) {
             error_set_errno(err, errno, "cannot lock %s", name);

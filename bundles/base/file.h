@@ -51,7 +51,8 @@ enum { FILE_TREE_DEPTH_MAX = 16 };
 bool file_remove_tree(int dir_fd, const char *name, Error *err) __attribute__((warn_unused_result));
 
 /* An exclusive lock (flock) on a file made if missing; -1 with ERROR_CONFLICT and the holder's pid in the
- * text if another process holds it. The lock lives until the descriptor and its copies are closed. */
+ * text if another process holds it. The lock lives until the descriptor and its copies are closed: where the
+ * holder is gone, a second is given to what it had just forked. */
 int file_lock(int dir_fd, const char *name, Error *err) __attribute__((warn_unused_result));
 
 /* True for a relative path of 1 to 8 parts of [A-Za-z0-9._+-], none "." or "..", at most 255 bytes in all. */

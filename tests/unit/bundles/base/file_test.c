@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -96,6 +97,33 @@ static void a_second_lock_is_refused_and_names_the_holder(void **state) {
     assert_true(again >= 0);
 }
 
+/* Holds a lock, is gone, and leaves a child that closes its copy a moment later. */
+static void hold_and_leave(const Place *place) {
+    Error err = ERROR_INIT;
+    if (file_lock(place->fd, "lock", &err) < 0) {
+        _exit(1);
+    }
+    pid_t child = fork();
+    if (child == 0) {
+        (void)usleep(50 * 1000);
+    }
+    _exit(child < 0);
+}
+
+static void a_lock_whose_holder_was_killed_is_waited_for(void **state) {
+    const Place *place = *state;
+    Error err = ERROR_INIT;
+    int status = -1;
+    pid_t holder = fork();
+    if (holder == 0) {
+        hold_and_leave(place);
+    }
+    assert_int_equal(waitpid(holder, &status, 0), holder);
+    assert_int_equal(status, 0);
+    AUTO_CLOSE int lock = file_lock(place->fd, "lock", &err);
+    assert_true(lock >= 0);
+}
+
 static void safe_names_are_told_from_others(void **state) {
     (void)state;
     static const char *const safe[] = {"a", "lib/libsgx_dcap_ql.so.1", "A+b-c_d.e", "a/b/c/d/e/f/g/h", "..."};
@@ -162,6 +190,7 @@ int main(void) {
         cmocka_unit_test(a_file_of_the_kernel_without_a_size_is_read_whole),
         PLACED(a_pipe_in_a_file_s_place_is_refused_without_waiting),
         PLACED(a_second_lock_is_refused_and_names_the_holder),
+        PLACED(a_lock_whose_holder_was_killed_is_waited_for),
         cmocka_unit_test(safe_names_are_told_from_others),
         PLACED(a_file_is_read_whole_or_not),
         PLACED(a_lock_that_fails_is_not_held),
