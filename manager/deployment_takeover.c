@@ -87,7 +87,7 @@ static uint64_t seen_since(const Takeover *takeover, ino_t connection, uint64_t 
 /* Remembers what it holds; how many of them may have a request in the works. */
 static size_t count_busy(Takeover *takeover) {
     uint64_t now = clock_monotonic_ms();
-    uint64_t seen_ms[FOREIGN_CONNECTIONS_MAX];
+    uint64_t seen_ms[FOREIGN_CONNECTIONS_MAX] = {0};
     size_t busy = 0;
     for (size_t i = 0; i < takeover->look.count; i++) {
         seen_ms[i] = seen_since(takeover, takeover->look.connections[i], now);

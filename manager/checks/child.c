@@ -87,7 +87,7 @@ static size_t collect(int in, uint8_t *bytes, size_t size, uint64_t deadline, bo
 }
 
 static void judge(ChildAnswer *answer, const uint8_t *bytes, size_t size, int status, bool ended) {
-    Message message;
+    Message message = {0};
     if (size == sizeof message) {
         memcpy(&message, bytes, sizeof message);
     }

@@ -162,6 +162,7 @@ int sgx_device_reserve(SgxDevice *device, uint64_t size) {
     if (flavours[device->flavour].by_address) {
         return reserve_by_address(device, size);
     }
+    /* cppcheck-suppress invalidFunctionArg; an anonymous mapping has no descriptor */
     void *at = mmap(NULL, 2 * size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) {
         return errno;
