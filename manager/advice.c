@@ -56,6 +56,19 @@ static json_t *short_json(const Grounds *grounds, TcbStatus qe, uint64_t pce_isv
     return good ? TAKE(list) : NULL;
 }
 
+/* Its publisher did not say what is in it. */
+static json_t *judge_unknown(const json_t *bundle) {
+    static const char advice[] =
+        "which enclaves it has is unknown until it is downloaded: the repository's metadata "
+        "does not say (psw-bundle repo add notes it)";
+    json_t *judged = json_deep_copy(bundle);
+    return json_put(judged, "status", json_string(tcb_status_name(TCB_UNKNOWN))) &&
+                   json_put(judged, "short", json_array()) &&
+                   json_put(judged, "advice", json_pack("[s]", advice))
+               ? judged
+               : NULL;
+}
+
 static json_t *judge_bundle(const Grounds *grounds, const json_t *bundle, Error *err) {
     uint64_t qe_isv_svn = 0, pce_isv_svn = 0;
     int64_t since = 0;
@@ -87,7 +100,8 @@ static json_t *judge_bundles(const Grounds *grounds, const json_t *bundles, Erro
     const json_t *bundle = NULL;
     size_t at = 0;
     json_array_foreach(bundles, at, bundle) {
-        json_t *judged = judge_bundle(grounds, bundle, err);
+        bool known = json_object_get(bundle, "qe_isv_svn") != NULL;
+        json_t *judged = known ? judge_bundle(grounds, bundle, err) : judge_unknown(bundle);
         if (judged == NULL || json_array_append_new(list, judged) != 0) {
             return NULL;
         }

@@ -16,8 +16,8 @@
 
 /* {"policy", "evaluation", "qe_evaluation", "issued", "expires", "platform": grade, "bundles": [{"bundle",
  * ... the members given ..., "status", "qe": grade, "short": [...], "since", "advice"}], "problems"}.
- * `bundles` are objects with at least "qe_isv_svn" and "pce_isv_svn". NULL: ERROR_VERIFY if there is no TCB
- * info for the platform or no QE identity, ERROR_MEMORY. */
+ * `bundles` are objects with "qe_isv_svn" and "pce_isv_svn"; without them the status is Unknown. NULL:
+ * ERROR_VERIFY if there is no TCB info for the platform or no QE identity, ERROR_MEMORY. */
 json_t *advice_make(const char *policy, const TrustedCollateral *trusted, const Pck *pck,
                     const json_t *bundles, int64_t time, Error *err) __attribute__((warn_unused_result));
 

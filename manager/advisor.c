@@ -22,6 +22,7 @@ enum {
     REPORT_MAX = 1024 * 1024,
     FILE_SIZE_MAX = 4 * 1024 * 1024,
     FIRST_MS = 2000,
+    CHANGED_MS = 5000,
     RETRY_MS = 60 * 1000,
     RETRY_DOUBLINGS_MAX = 8
 };
@@ -32,13 +33,22 @@ struct Advisor {
     json_t *report;  /* advice.json: {"at", "failed_at", "failure", "advice"} */
     unsigned failures;
     sd_event_source *timer;
-    Operation *operation; /* the look under way; NULL: none */
+    Operation *operation;          /* the look under way; NULL: none */
+    char *noted;                   /* the last verdict that is in the journal */
+    bool is_own;                   /* nobody asked for it */
+    json_t *bundles;               /* that the last look judged; NULL: there was none yet */
+    char serving[DIGEST_HEX_SIZE]; /* as the report has it */
     Transfer *transfer;
 };
 
 static bool is_configured(const Advisor *advisor) {
     const Config *config = advisor->spec.config;
     return config->collateral_urls_count > 0 || config->collateral_directory != NULL;
+}
+
+static void take_serving(Advisor *advisor) {
+    (void)text_copy(advisor->serving, sizeof advisor->serving, advisor->spec.journal->serving.digest);
+    advisor_report_serve(advisor->report, advisor->serving);
 }
 
 static bool load_report(Advisor *advisor, Error *err) {
@@ -68,9 +78,13 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context) {
     const JournalWho itself = {.uid = geteuid()};
     Error err = ERROR_INIT;
     timer_stop(&advisor->timer);
-    if (advisor->operation == NULL && advisor_look(advisor, itself, &err) == NULL) {
+    if (advisor->operation != NULL) {
+        return 0;
+    }
+    if (advisor_look(advisor, itself, &err) == NULL) {
         log_warning("advice-not-begun", "error=\"%s\"", err.text);
     }
+    advisor->is_own = advisor->operation != NULL;
     return 0;
 }
 
@@ -103,6 +117,8 @@ Advisor *advisor_new(const AdvisorSpec *spec, Error *err) {
     if (!file_make_path(advisor->directory, 0755, err) || !load_report(advisor, err)) {
         return NULL;
     }
+    advisor->noted = advisor_report_sentence(advisor->report);
+    take_serving(advisor);
     plan(advisor, FIRST_MS);
     return TAKE(advisor);
 }
@@ -112,32 +128,35 @@ void advisor_free(Advisor *advisor) {
         timer_stop(&advisor->timer);
         transfer_cancel(advisor->transfer);
         json_decref(advisor->report);
+        json_decref(advisor->bundles);
+        free(advisor->noted);
         free(advisor->directory);
         free(advisor);
     }
 }
 
 /* A verdict that has changed is worth an entry in the journal and a line in the log. */
-static void note_change(Advisor *advisor, const char *before) {
+static void note_change(Advisor *advisor, const Operation *operation) {
     Error err = ERROR_INIT;
     AUTO_FREE char *now = advisor_report_sentence(advisor->report);
-    if (now == NULL || strcmp(before, now) == 0) {
+    if (now == NULL || (advisor->noted != NULL && strcmp(advisor->noted, now) == 0)) {
         return;
     }
     log_info("tcb-verdict", "verdict=\"%s\"", now);
-    journal_note(advisor->spec.journal, advisor->operation->id, advisor->operation->who, "tcb-verdict", "%s",
-                 now);
+    journal_note(advisor->spec.journal, operation->id, operation->who, "tcb-verdict", "%s", now);
     if (!journal_save(advisor->spec.journal, &err)) {
         log_error("journal-not-written", "error=\"%s\"", err.text);
     }
+    free(advisor->noted);
+    advisor->noted = TAKE(now);
 }
 
 static void end(Advisor *advisor, json_t *advice, const Error *failure) {
     Operation *operation = advisor->operation;
-    AUTO_FREE char *before = advisor_report_sentence(advisor->report);
     advisor_report_learn(advisor->report, advice, failure);
-    if (before != NULL && advice != NULL) {
-        note_change(advisor, before);
+    take_serving(advisor);
+    if (advice != NULL) {
+        note_change(advisor, operation);
     }
     bool stale = failure != NULL || json_object_size(json_object_get(advice, "failures")) > 0;
     advisor->failures = stale ? advisor->failures + 1 : 0;
@@ -168,12 +187,20 @@ static bool is_at_intel(const char *url) {
     return strstr(url, INTEL_HOST_END) != NULL;
 }
 
-static json_t *arguments_of(const Advisor *advisor, Error *err) {
+static json_t *bundles_now(const Advisor *advisor, Error *err) {
+    CLEANUP(json_freep) json_t *updates = updates_json(advisor->spec.updates, false);
+    return advisor_report_bundles(advisor->spec.store, advisor->spec.journal->serving.digest,
+                                  json_object_get(updates, "offer"), err);
+}
+
+static json_t *arguments_of(Advisor *advisor, Error *err) {
     const Config *config = advisor->spec.config;
-    json_t *bundles = advisor_report_bundles(advisor->spec.store, advisor->spec.journal->serving.digest, err);
+    json_t *bundles = bundles_now(advisor, err);
     if (bundles == NULL) {
         return NULL;
     }
+    json_decref(advisor->bundles);
+    advisor->bundles = json_incref(bundles);
     json_t *arguments = json_pack("{s:s, s:s?, s:s?, s:b, s:s?, s:s?, s:o, s:I}", "directory",
                                   advisor->directory, "root", config->collateral_root, "local",
                                   config->collateral_directory, "fetch", config->collateral_urls_count > 0,
@@ -235,6 +262,10 @@ Operation *advisor_look(Advisor *advisor, JournalWho who, Error *err) {
                   "there is no collateral: name a PCS or PCCS in collateral.urls of manager.yaml");
         return NULL;
     }
+    if (advisor->operation != NULL && advisor->is_own) {
+        advisor->is_own = false; /* who asks waits for it, too */
+        return advisor->operation;
+    }
     if (advisor->operation != NULL) {
         error_set(err, ERROR_CONFLICT, "operation %llu is looking already",
                   (unsigned long long)advisor->operation->id);
@@ -257,6 +288,23 @@ Operation *advisor_look(Advisor *advisor, JournalWho who, Error *err) {
         return NULL;
     }
     return operation;
+}
+
+void advisor_operation_changed(Advisor *advisor, const Operation *operation) {
+    Error ignored = ERROR_INIT;
+    if (advisor == NULL || !is_configured(advisor)) {
+        return;
+    }
+    if (strcmp(advisor->serving, advisor->spec.journal->serving.digest) != 0) {
+        take_serving(advisor);
+    }
+    if (operation->state == OPERATION_RUNNING || advisor->operation != NULL || advisor->bundles == NULL) {
+        return;
+    }
+    CLEANUP(json_freep) json_t *bundles = bundles_now(advisor, &ignored);
+    if (bundles != NULL && json_equal(bundles, advisor->bundles) == 0) {
+        plan(advisor, CHANGED_MS);
+    }
 }
 
 json_t *advisor_json(const Advisor *advisor, bool whole) {

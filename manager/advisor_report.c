@@ -13,20 +13,49 @@
 
 enum { WARN_DAYS = 2, SOFT_DAYS = 7 };
 
-static bool add_bundle(json_t *list, const StoreEntry *entry, const char *serving) {
+static const char *text_of(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text != NULL ? text : "";
+}
+
+static bool add_bundle(json_t *list, const StoreEntry *entry, const char *serving, const json_t *offer) {
     const ManifestFile *qe = manifest_find(entry->manifest, MANIFEST_ROLE_QE3);
     const ManifestFile *pce = manifest_find(entry->manifest, MANIFEST_ROLE_PCE);
     if (qe == NULL || pce == NULL || !qe->has_identity || !pce->has_identity) {
         return true; /* nothing that could be judged */
     }
-    return json_array_append_new(list,
-                                 json_pack("{s:s, s:s, s:s, s:b, s:i, s:i}", "bundle", entry->digest_hex,
-                                           "name", entry->manifest->name, "version", entry->manifest->version,
-                                           "serving", strcmp(entry->digest_hex, serving) == 0, "qe_isv_svn",
-                                           qe->isv_svn, "pce_isv_svn", pce->isv_svn)) == 0;
+    return json_array_append_new(
+               list, json_pack("{s:s, s:s, s:s, s:b, s:b, s:b, s:i, s:i}", "bundle", entry->digest_hex,
+                               "name", entry->manifest->name, "version", entry->manifest->version, "serving",
+                               strcmp(entry->digest_hex, serving) == 0, "staged", true, "offered",
+                               strcmp(entry->digest_hex, text_of(offer, "bundle")) == 0, "qe_isv_svn",
+                               qe->isv_svn, "pce_isv_svn", pce->isv_svn)) == 0;
 }
 
-json_t *advisor_report_bundles(Store *store, const char *serving, Error *err) {
+static bool is_staged(const StoreList *staged, const char *digest) {
+    for (size_t i = 0; i < staged->count; i++) {
+        if (strcmp(staged->entries[i].digest_hex, digest) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What its publisher says of it; the bundle itself is not here. */
+static bool add_offer(json_t *list, const json_t *offer) {
+    CLEANUP(json_freep)
+    json_t *bundle = json_pack("{s:s, s:s, s:s, s:b, s:b, s:b}", "bundle", text_of(offer, "bundle"), "name",
+                               text_of(offer, "name"), "version", text_of(offer, "version"), "serving", false,
+                               "staged", false, "offered", true);
+    const json_t *qe = json_object_get(offer, "qe_isv_svn"), *pce = json_object_get(offer, "pce_isv_svn");
+    bool known = json_is_integer(qe) && json_is_integer(pce);
+    return bundle != NULL &&
+           (!known || (json_put(bundle, "qe_isv_svn", json_integer(json_integer_value(qe))) &&
+                       json_put(bundle, "pce_isv_svn", json_integer(json_integer_value(pce))))) &&
+           json_array_append(list, bundle) == 0;
+}
+
+json_t *advisor_report_bundles(Store *store, const char *serving, const json_t *offer, Error *err) {
     StoreList staged;
     if (!store_list(store, &staged, err)) {
         return NULL;
@@ -34,7 +63,10 @@ json_t *advisor_report_bundles(Store *store, const char *serving, Error *err) {
     CLEANUP(json_freep) json_t *list = json_array();
     bool good = list != NULL;
     for (size_t i = 0; i < staged.count && good; i++) {
-        good = add_bundle(list, &staged.entries[i], serving);
+        good = add_bundle(list, &staged.entries[i], serving, offer);
+    }
+    if (good && json_is_object(offer) && !is_staged(&staged, text_of(offer, "bundle"))) {
+        good = add_offer(list, offer);
     }
     store_list_done(&staged);
     if (!good) {
@@ -62,6 +94,18 @@ void advisor_report_learn(json_t *report, json_t *advice, const Error *failure) 
     }
     if (!good) {
         (void)json_object_del(report, "advice"); /* rather nothing than half of it */
+    }
+}
+
+void advisor_report_serve(json_t *report, const char *serving) {
+    const json_t *policy = NULL;
+    json_t *bundle = NULL;
+    size_t at = 0, index = 0;
+    json_array_foreach(json_object_get(json_object_get(report, "advice"), "policies"), at, policy) {
+        json_array_foreach(json_object_get(policy, "bundles"), index, bundle) {
+            bool serves = serving[0] != '\0' && strcmp(text_of(bundle, "bundle"), serving) == 0;
+            (void)json_object_set_new(bundle, "serving", json_boolean(serves));
+        }
     }
 }
 

@@ -9,9 +9,14 @@
 
 #include "bundles/store.h"
 
-/* The staged bundles with the ISVSVNs of their QE and PCE; "serving" is true for one. NULL with an error. */
-json_t *advisor_report_bundles(Store *store, const char *serving, Error *err)
+/* The staged bundles and `offer` (manager/offer.h; NULL: none) with the ISVSVNs of their QE and PCE where
+ * they are known; "serving" and "offered" are true for one each, "staged" is false for what would have to be
+ * downloaded. NULL with an error. */
+json_t *advisor_report_bundles(Store *store, const char *serving, const json_t *offer, Error *err)
     __attribute__((warn_unused_result));
+
+/* Another bundle serves since the look: what was said of it counts now. */
+void advisor_report_serve(json_t *report, const char *serving);
 
 /* Takes in the result of a look (manager/helper_advice.c), or why there is none (`advice` NULL). What was
  * known before stays where the new result has nothing. */

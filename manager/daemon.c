@@ -44,7 +44,7 @@ typedef struct Daemon {
 
 static void daemon_done(Daemon *daemon) {
     api_free(daemon->api);
-    advisor_free(daemon->advisor);
+    advisor_free(TAKE(daemon->advisor));
     updates_free(daemon->updates);
     jobs_free(daemon->jobs);
     deployment_free(daemon->deployment);
@@ -63,6 +63,7 @@ static void daemon_done(Daemon *daemon) {
 static void on_operation_changed(void *context, const Operation *operation) {
     const Daemon *daemon = context;
     updates_operation_changed(daemon->updates, operation);
+    advisor_operation_changed(daemon->advisor, operation);
     api_operation_changed(daemon->api, operation);
 }
 
@@ -197,7 +198,8 @@ static bool start_parts(Daemon *daemon, Error *err) {
                                  .store = daemon->store,
                                  .journal = daemon->journal,
                                  .operations = daemon->operations,
-                                 .deployment = daemon->deployment};
+                                 .deployment = daemon->deployment,
+                                 .updates = daemon->updates};
     daemon->advisor = advisor_new(&advisor, err);
     if (daemon->advisor == NULL) {
         return false;

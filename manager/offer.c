@@ -71,12 +71,24 @@ static bool copy_printable(json_t *to, const json_t *from, const char *key, size
     return text[0] == '\0' || !text_is_printable(text, max) || json_put(to, key, json_string(text));
 }
 
+/* Only whole and sound: half of it would not be enough for a verdict. */
+static bool copy_isv_svns(json_t *to, const json_t *custom) {
+    const json_t *numbers = json_object_get(custom, "isv_svn");
+    const json_t *qe = json_object_get(numbers, "qe3"), *pce = json_object_get(numbers, "pce");
+    const json_int_t qe_isv_svn = json_is_integer(qe) ? json_integer_value(qe) : -1;
+    const json_int_t pce_isv_svn = json_is_integer(pce) ? json_integer_value(pce) : -1;
+    return qe_isv_svn < 0 || qe_isv_svn > UINT16_MAX || pce_isv_svn < 0 || pce_isv_svn > UINT16_MAX ||
+           (json_put(to, "qe_isv_svn", json_integer(qe_isv_svn)) &&
+            json_put(to, "pce_isv_svn", json_integer(pce_isv_svn)));
+}
+
 static bool copy_facts(json_t *to, const json_t *custom) {
     return json_put(to, "name", json_string(text_of(custom, "name"))) &&
            json_put(to, "version", json_string(text_of(custom, "version"))) &&
            json_put(to, "bundle", json_string(text_of(custom, "bundle"))) &&
            json_put(to, "simulated", json_boolean(json_is_true(json_object_get(custom, "simulated")))) &&
-           copy_printable(to, custom, "urgency", WORD_MAX) && copy_printable(to, custom, "notes", URL_MAX);
+           copy_printable(to, custom, "urgency", WORD_MAX) && copy_printable(to, custom, "notes", URL_MAX) &&
+           copy_isv_svns(to, custom);
 }
 
 bool offer_channel_add(json_t *channel, const char *path, uint64_t length, const json_t *custom, Error *err) {

@@ -4,7 +4,8 @@
  *
  * A channel is what signed metadata says about its targets, as a JSON object:
  *   candidates: a list of { path, length, and either `malformed` (a sentence) or name, version, bundle (the
- *     bundle's digest), simulated, and where given urgency and notes };
+ *     bundle's digest), simulated, and where given urgency, notes, and qe_isv_svn with
+ *     pce_isv_svn, which are for the advisor only: what is installed is verified by its own files };
  *   floor: the highest of the floors in its targets' custom data, where there is one;
  *   known_bad: the versions and digests that any of them lists.
  * Floor and known-bad lists hold for the whole channel, so that nobody loosens them by adding a target.

@@ -21,8 +21,8 @@ static const char add_help[] =
     "\n"
     "Copies files into DIR/public/targets and lists them in a draft of the role. Nodes see them after sign "
     "and\n"
-    "publish. A path that is listed already gets the new file. For a bundle, its name, version and digest\n"
-    "are noted in the target's custom data.\n"
+    "publish. A path that is listed already gets the new file. For a bundle, its name, version, digest and\n"
+    "the ISVSVNs of its enclaves are noted in the target's custom data.\n"
     "\n"
     "      --as PATH       the target's path (one FILE only); otherwise the file's name\n"
     "  -r, --role ROLE     targets (default) or a delegated role\n"
@@ -55,6 +55,19 @@ static json_t *parse_custom(const char *text, Error *err) {
     return tuf_json_parse((Bytes){(const uint8_t *)text, strlen(text)}, "--custom", err);
 }
 
+/* {"qe3": 8, ...}: by it a node's advisor judges a bundle that it has not downloaded. */
+static json_t *isv_svns_json(const Manifest *manifest) {
+    CLEANUP(json_freep) json_t *numbers = json_object();
+    for (size_t i = 0; i < manifest->files_count; i++) {
+        const ManifestFile *file = &manifest->files[i];
+        if (file->has_identity && manifest_role_is_enclave(file->role) &&
+            !json_put(numbers, manifest_role_name(file->role), json_integer(file->isv_svn))) {
+            return NULL;
+        }
+    }
+    return TAKE(numbers);
+}
+
 /* What the operator gave counts more than what the bundle says. */
 static bool describe_bundle(int fd, const char *path, json_t *custom, Error *err) {
     char hex[DIGEST_HEX_SIZE];
@@ -68,8 +81,8 @@ static bool describe_bundle(int fd, const char *path, json_t *custom, Error *err
     const Manifest *manifest = bundle_manifest(bundle);
     digest_format(&manifest->digest, hex);
     CLEANUP(json_freep)
-    json_t *facts =
-        json_pack("{s:s, s:s, s:s}", "name", manifest->name, "version", manifest->version, "bundle", hex);
+    json_t *facts = json_pack("{s:s, s:s, s:s, s:o}", "name", manifest->name, "version", manifest->version,
+                              "bundle", hex, "isv_svn", isv_svns_json(manifest));
     if (manifest->simulated && !json_put(facts, "simulated", json_true())) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }

@@ -20,10 +20,15 @@ static void print_short(const json_t *list) {
 static void print_bundle(const json_t *bundle) {
     size_t at = 0;
     const json_t *sentence = NULL;
-    bool serving = json_is_true(json_object_get(bundle, "serving"));
-    (void)printf("  %-10s %s %s (QE ISVSVN %lld, PCE ISVSVN %lld): %s", serving ? "serving" : "staged",
-                 ctl_text(bundle, "name"), ctl_text(bundle, "version"), ctl_number(bundle, "qe_isv_svn"),
-                 ctl_number(bundle, "pce_isv_svn"), ctl_text(bundle, "status"));
+    const char *place = json_is_true(json_object_get(bundle, "serving"))  ? "serving"
+                        : json_is_true(json_object_get(bundle, "staged")) ? "staged"
+                                                                          : "offered";
+    (void)printf("  %-10s %s %s", place, ctl_text(bundle, "name"), ctl_text(bundle, "version"));
+    if (json_object_get(bundle, "qe_isv_svn") != NULL) {
+        (void)printf(" (QE ISVSVN %lld, PCE ISVSVN %lld)", ctl_number(bundle, "qe_isv_svn"),
+                     ctl_number(bundle, "pce_isv_svn"));
+    }
+    (void)printf(": %s", ctl_text(bundle, "status"));
     print_short(json_object_get(bundle, "short"));
     if (ctl_text(bundle, "since")[0] != '\0') {
         (void)printf(", fixes of %.10s", ctl_text(bundle, "since"));

@@ -13,6 +13,7 @@ import unittest
 from tests.support.collateral import Collateral
 from tests.support.node import Api, Node, Platform, program, run
 from tests.support.pcs import Pcs
+from tests.support.tls_site import Channel
 
 
 class Tcb(unittest.TestCase):
@@ -29,11 +30,12 @@ class Tcb(unittest.TestCase):
         self.pcs = Pcs(self.base)
         self.addCleanup(self.pcs.close)
 
-    def start(self, **collateral):
+    def start(self, channel=None, **collateral):
         """A manager that serves bundle 1.0 and has the server's URL."""
         settings = {"urls": [self.pcs.url], "root": str(self.node.platform.directory / "root.pem"), "check_interval": "0",
                     **collateral}
-        self.node.write_config({"collateral": {key: value for key, value in settings.items() if value is not None},
+        updates = channel.settings(f"file://{channel.public}") if channel else {}
+        self.node.write_config({**updates, "collateral": {key: value for key, value in settings.items() if value is not None},
                                 "fetch": {"timeout": "20s", "stall_timeout": "1s"}})
         self.node.start()
         self.node.ctl("stage", self.node.platform.bundle("1.0", 8, 13))
@@ -83,6 +85,77 @@ class Tcb(unittest.TestCase):
         for part in ("trial quote verified to the root", "short: bundle", "swap to a bundle with a newer QE"):
             self.assertIn(part, text)
         self.assertIn("tcb-verdict", run("pswctl", "journal", "--api", self.node.api_path).stdout)
+
+    def offered(self, report, policy="early"):
+        """The verdict on the bundle that is offered and not staged."""
+        found = [bundle for each in report["policies"] if each["policy"] == policy for bundle in each["bundles"]
+                 if bundle["offered"] and not bundle["staged"]]
+        self.assertEqual(len(found), 1, report)
+        return found[0]
+
+    def test_what_is_offered_is_judged_before_it_is_downloaded(self):
+        self.pcs.early = self.newer(qe=10)
+        channel = Channel(self.node.directory / "repository", self.platform)
+        channel.add("1.1", 9)
+        self.start(channel)
+        self.node.ctl("check-update")
+        code, report, error = self.tcb()
+        self.assertEqual(code, 0, error)
+        offered = self.offered(report)
+        self.assertEqual((offered["version"], offered["qe_isv_svn"], offered["pce_isv_svn"]), ("1.1", 9, 15))
+        self.assertEqual((offered["status"], offered["short"], offered["since"]),
+                         ("OutOfDate", ["bundle"], "2025-08-13T00:00:00Z"))
+        self.assertEqual(self.offered(report, "standard")["status"], "UpToDate")
+        self.assertEqual([each["version"] for each in self.node.ctl("list")["bundles"]], ["1.0"])
+        # The next one cures it; then it is staged, and judged by what it really is.
+        channel.add("1.2", 10)
+        self.node.ctl("check-update")
+        text = run("pswctl", "tcb", "--api", self.node.api_path, timeout=60).stdout
+        self.assertRegex(text, r"offered +psw-simulated 1\.2 \(QE ISVSVN 10, PCE ISVSVN 15\): UpToDate")
+        self.node.ctl("update", "--stage-only")
+        self.assertEqual(self.verdicts(self.tcb()[1])["early"], {"1.0": ("OutOfDate", ["bundle"]), "1.2": ("UpToDate", [])})
+
+    def test_an_offer_whose_publisher_does_not_say_what_it_has_is_unknown(self):
+        channel = Channel(self.node.directory / "repository", self.platform)
+        channel.add("1.1", 9, {"isv_svn": None})
+        self.start(channel)
+        self.node.ctl("check-update")
+        report = self.tcb()[1]
+        offered = self.offered(report)
+        self.assertEqual((offered["status"], offered["short"], "qe_isv_svn" in offered), ("Unknown", [], False))
+        self.assertIn("unknown until it is downloaded", offered["advice"][0])
+
+    def test_what_is_said_of_the_metadata_is_only_advice(self):
+        # The bundle's QE has ISVSVN 6, the metadata says 9: the gate goes by the bundle.
+        channel = Channel(self.node.directory / "repository", self.platform)
+        channel.add("1.1", 6, {"isv_svn": {"qe3": 9, "pce": 16}})
+        self.start(channel)
+        self.node.ctl("check-update")
+        self.assertEqual(self.offered(self.tcb()[1])["status"], "UpToDate")
+        result = self.node.ctl_raw("update")
+        self.assertNotEqual(result.returncode, 0)
+        self.assertIn("ISVSVN", result.stderr)
+        staged = next(each for each in self.tcb()[1]["policies"][0]["bundles"] if each["version"] == "1.1")
+        self.assertEqual((staged["qe_isv_svn"], staged["status"]), (6, "OutOfDate"))
+
+    def test_a_swap_changes_what_status_says_at_once(self):
+        self.pcs.early = self.newer(qe=9)
+        self.start()
+        self.node.ctl("stage", self.node.platform.bundle("2.0", 9, 13))
+        self.tcb()
+        self.node.ctl("swap", "2.0", "--soak", "0")
+        status = json.loads(run("pswctl", "status", "--json", "--api", self.node.api_path).stdout)
+        self.assertEqual(status["tcb"]["early"], "UpToDate")
+
+    def test_another_bundle_is_judged_without_being_asked(self):
+        self.start(check_interval="7d")
+        self.tcb()
+        self.node.ctl("stage", self.node.platform.bundle("2.0", 9, 13))
+        api = Api(self.node.api_path)
+        self.addCleanup(api.close)
+        deadline = datetime.datetime.now() + datetime.timedelta(seconds=60)
+        while len(api.call("GET", "/v1/tcb")["policies"][0]["bundles"]) != 2:
+            self.assertLess(datetime.datetime.now(), deadline)
 
     def test_what_is_short_is_told_apart(self):
         # The PCK certificate is for PCESVN 13, the bundle's PCE is 13; wanted are 16 and newer microcode.

@@ -107,6 +107,7 @@ class Publishing(Site):
         self.assertEqual(custom["version"], "1.2.3")
         self.assertEqual(custom["urgency"], "high")
         self.assertEqual(len(custom["bundle"]), 64)
+        self.assertEqual(custom["isv_svn"], {"qe3": 1, "id_enclave": 1, "pce": 1})
 
     def test_an_export_holds_the_chosen_targets_and_all_roots(self):
         self.repository.add("b.bin", "two")
