@@ -59,8 +59,9 @@ static void examine(Deployment *deployment, json_t *result, const Error *failure
     deployment->test_result = result;
     operation_step(deployment->operations, deployment->test, "checks");
     CLEANUP(json_freep)
-    json_t *trial = result != NULL ? json_incref(result)
+    json_t *trial = result != NULL ? json_deep_copy(result)
                                    : json_pack("{s:o}", "error", operation_text_json(failure->text));
+    (void)json_object_del(json_object_get(result, "trial"), "quote"); /* for the checks, not for people */
     const ExaminationWish wish = {.bundle = deployment->test_digest,
                                   .serving = strcmp(serving, deployment->test_digest) == 0 ? "" : serving,
                                   .trial = trial,
@@ -93,8 +94,7 @@ static void on_trial(void *context, Generation *generation, const ControlMessage
         return; /* its end is told apart */
     }
     json_t *trial = failure == NULL && reply != NULL ? control_message_json(reply, &err) : NULL;
-    (void)json_object_del(trial, "quote"); /* these are for the advisor, not for people */
-    (void)json_object_del(trial, "certificates");
+    (void)json_object_del(trial, "certificates"); /* for the advisor, not for people */
     json_t *result = trial != NULL
                          ? json_pack("{s:o, s:O}", "trial", trial, "status", generation_status(generation))
                          : NULL;

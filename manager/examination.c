@@ -72,7 +72,9 @@ CheckSettings examination_settings(const Config *config) {
                            .epc_sequential = config->epc_sequential,
                            .epc_kib = config->epc_kib,
                            .trial_latency_max_ms = config->trial_latency_max_ms,
-                           .ducks_count = config->ducks_count};
+                           .ducks_count = config->ducks_count,
+                           .collateral = config->collateral_directory,
+                           .collateral_root = config->collateral_root};
 }
 
 /* What a report holds for; false: the platform cannot be read, so nothing is known of it. */
@@ -144,14 +146,16 @@ static json_t *waivers_json(const Config *config) {
 
 static json_t *arguments_of(const Examinations *examinations, const ExaminationWish *wish) {
     const Config *config = examinations->config;
-    return json_pack("{s:s, s:s, s:s, s:b, s:O?, s:o, s:{s:s, s:s, s:s, s:s, s:i, s:b, s:b, s:I, s:I, s:i}}",
-                     "store", store_path(examinations->store), "bundle", wish->bundle, "serving",
-                     wish->serving, "all", wish->all, "trial", wish->trial, "waivers", waivers_json(config),
-                     "settings", "socket_path", config->socket_path, "store", config->store, "state",
-                     config->state, "runtime", config->runtime, "socket_mode", (int)config->socket_mode,
-                     "simulated_allowed", config->simulated_allowed, "epc_sequential", config->epc_sequential,
-                     "epc_kib", (json_int_t)config->epc_kib, "trial_latency_max_ms",
-                     (json_int_t)config->trial_latency_max_ms, "ducks_count", (int)config->ducks_count);
+    return json_pack(
+        "{s:s, s:s, s:s, s:b, s:O?, s:o, s:{s:s, s:s, s:s, s:s, s:i, s:b, s:b, s:I, s:I, s:i, s:s?, s:s?}}",
+        "store", store_path(examinations->store), "bundle", wish->bundle, "serving", wish->serving, "all",
+        wish->all, "trial", wish->trial, "waivers", waivers_json(config), "settings", "socket_path",
+        config->socket_path, "store", config->store, "state", config->state, "runtime", config->runtime,
+        "socket_mode", (int)config->socket_mode, "simulated_allowed", config->simulated_allowed,
+        "epc_sequential", config->epc_sequential, "epc_kib", (json_int_t)config->epc_kib,
+        "trial_latency_max_ms", (json_int_t)config->trial_latency_max_ms, "ducks_count",
+        (int)config->ducks_count, "collateral", config->collateral_directory, "collateral_root",
+        config->collateral_root);
 }
 
 /* The one under way, if any, is for nobody who waits. */

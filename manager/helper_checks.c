@@ -32,7 +32,9 @@ static CheckSettings read_settings(const json_t *object) {
                            .epc_sequential = json_is_true(json_object_get(object, "epc_sequential")),
                            .epc_kib = number(object, "epc_kib"),
                            .trial_latency_max_ms = number(object, "trial_latency_max_ms"),
-                           .ducks_count = (unsigned)number(object, "ducks_count")};
+                           .ducks_count = (unsigned)number(object, "ducks_count"),
+                           .collateral = text(object, "collateral"),
+                           .collateral_root = text(object, "collateral_root")};
 }
 
 static size_t read_waivers(const json_t *list, CheckWaiver waivers[REPORT_WAIVERS_MAX]) {

@@ -49,6 +49,8 @@ typedef struct CheckSettings {
     uint64_t epc_kib;              /* swap.epc_size; 0: the platform's */
     uint64_t trial_latency_max_ms; /* 0: not known */
     unsigned ducks_count;
+    const char *collateral;      /* a directory or file; NULL or "": what the advisor keeps in state */
+    const char *collateral_root; /* file of the root; NULL or "": Intel's */
 } CheckSettings;
 
 /* All borrowed. */

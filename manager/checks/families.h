@@ -9,6 +9,7 @@
 #include "manager/checks/check.h"
 
 extern const CheckFamily family_bundle;
+extern const CheckFamily family_collateral;
 extern const CheckFamily family_cpu;
 extern const CheckFamily family_driver;
 extern const CheckFamily family_epc;

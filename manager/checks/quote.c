@@ -8,6 +8,7 @@
 #include "manager/checks/bundle_loading.h"
 #include "manager/checks/child.h"
 #include "manager/checks/families.h"
+#include "manager/checks/relying_party.h"
 
 enum { LOAD_TIMEOUT_MS = 10 * 1000 };
 
@@ -51,6 +52,24 @@ static void check_trial(const CheckSubject *subject, CheckResult *result) {
         check_note(result, "its library makes no reports itself: a forged one was refused, as is right");
     } else {
         check_bad(result, "the test generation made no quote");
+    }
+}
+
+static void check_verified(const CheckSubject *subject, CheckResult *result) {
+    RelyingParty judgement;
+    if (strcmp(kind_of(subject), "quote") != 0) {
+        check_skip(result, "the test generation made no quote");
+        return;
+    }
+    relying_party_judge(subject, "standard", &judgement);
+    if (judgement.outcome == RELYING_PARTY_UNKNOWN) {
+        check_skip(result, "%s", judgement.text);
+    } else if (judgement.outcome == RELYING_PARTY_REFUSES) {
+        check_bad(result, "whoever gets it refuses it: %s", judgement.text);
+    } else if (judgement.revoked) {
+        check_bad(result, "whoever gets it refuses it: %s", judgement.problem);
+    } else {
+        check_pass(result, "certificates, QE report, QE identity and signature lead to the root");
     }
 }
 
@@ -130,6 +149,11 @@ static const Check checks[] = {
     {"quote.trial", "a test generation makes a quote", "finding out with the first client",
      "https://github.com/gramineproject/gramine/issues/1810", CHECK_NEEDS_BUNDLE | CHECK_NEEDS_TRIAL,
      CHECK_FAIL, check_trial, "read the text; 'pswctl explain CODE' explains the code in it"},
+    {"quote.verified", "the trial quote verifies to the root with this node's collateral",
+     "quotes that only look genuine: of another root, a revoked certificate, or a QE that is not Intel's",
+     "https://github.com/openenclave/openenclave/issues/4268",
+     CHECK_NEEDS_BUNDLE | CHECK_NEEDS_TRIAL | CHECK_NEEDS_LIVE | CHECK_NEEDS_TIME, CHECK_FAIL, check_verified,
+     "look at collateral.root and at the provider's certificates; pswctl verify tells more about a quote"},
     {"quote.target-info", "the QE that is loaded is the bundle's",
      "another enclave file that the library finds first",
      "https://github.com/gramineproject/gramine/pull/1881", CHECK_NEEDS_BUNDLE | CHECK_NEEDS_TRIAL,

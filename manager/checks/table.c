@@ -11,6 +11,7 @@ const CheckFamily *const check_families[] = {
     &family_libraries,
     &family_load,
     &family_quote,
+    &family_collateral,
     &family_upgrade,
     &family_socket,
     &family_provider,

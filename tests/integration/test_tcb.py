@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from tests.support.collateral import Collateral
+from tests.support.collateral import Collateral, split_chain
 from tests.support.node import Api, Node, Platform, program, run
 from tests.support.pcs import Pcs
 from tests.support.tls_site import Channel
@@ -167,6 +167,52 @@ class Tcb(unittest.TestCase):
         _, report, _ = self.tcb()
         self.assertEqual(self.verdicts(report)["early"], {"1.0": ("OutOfDate", ["bundle", "microcode"]),
                                                           "2.0": ("OutOfDate", ["pck-certificate", "microcode"])})
+
+    def checks(self, version, fine=True):
+        """{id: (status, text)} of what pswctl test says of the quotes of a staged bundle."""
+        result = self.node.ctl_raw("test", version, "--json")
+        self.assertEqual(result.returncode == 0, fine, result.stdout + result.stderr)
+        operation = json.loads(result.stdout)
+        self.assertNotIn("quote", operation["result"]["trial"])
+        return {each["id"]: (each["status"], each["text"]) for each in operation["result"]["checks"]["checks"]
+                if each["id"].startswith("collateral.") or each["id"] == "quote.verified"}
+
+    def level(self, part, status):
+        """Another verdict on the level that is reached."""
+        self.pcs.standard = self.newer()
+        getattr(self.pcs.standard, part)["tcbLevels"][0]["tcbStatus"] = status
+        self.pcs.early = self.pcs.standard
+        self.tcb()
+
+    def test_the_test_of_a_bundle_says_what_relying_parties_will_see(self):
+        self.pcs.early = self.newer(qe=9)
+        self.start()
+        for check in self.checks("1.0").values():  # before any collateral came
+            self.assertEqual(check[0], "skip")
+        self.tcb()
+        expected = ("quote.verified", "pass"), ("collateral.status", "pass"), ("collateral.early", "warn"), ("collateral.current", "pass")
+        self.assertEqual({check: result[0] for check, result in self.checks("1.0").items()}, dict(expected))
+        self.node.ctl("stage", self.node.platform.bundle("2.0", 9, 13))
+        self.assertIn(("collateral.early", "pass"), [(check, result[0]) for check, result in self.checks("2.0").items()])
+        self.level("tcb_info", "SWHardeningNeeded")
+        self.assertEqual(self.checks("1.0")["collateral.status"][0], "info")
+        self.level("tcb_info", "OutOfDate")
+        self.assertEqual(self.checks("1.0")["collateral.status"][0], "warn")
+        self.level("qe_identity", "Revoked")
+        check, text = self.checks("1.0", fine=False)["collateral.status"]
+        self.assertEqual(check, "fail")
+        self.assertIn("platform UpToDate, QE Revoked", text)
+
+    def test_a_quote_with_a_revoked_certificate_fails_the_test(self):
+        self.start()
+        authority = split_chain(self.base.pck_chain)[0]
+        self.pcs.standard = self.pcs.early = self.base.copy()
+        self.pcs.standard.root_crl = self.base.crl("root", [authority])
+        self.tcb()
+        for check in ("quote.verified", "collateral.status"):
+            status, text = self.checks("1.0", fine=False)[check]
+            self.assertEqual(status, "fail")
+            self.assertIn("PCK CA certificate: revoked", text)
 
     def test_bad_answers_change_nothing_and_what_is_cached_serves_on(self):
         self.start()
