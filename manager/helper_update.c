@@ -81,13 +81,7 @@ static bool refresh(Update *update, Error *err) {
 
 /* A bundle of the channel lies directly beneath it: CHANNEL/FILE. */
 static bool on_target(void *context, const TufTarget *target, Error *err) {
-    Update *update = context;
-    size_t length = strlen(update->channel_name);
-    if (strncmp(target->path, update->channel_name, length) != 0 || target->path[length] != '/' ||
-        strchr(target->path + length + 1, '/') != NULL) {
-        return true;
-    }
-    return offer_channel_add(update->channel, target->path, target->length, target->custom, err);
+    return offer_channel_add(((Update *)context)->channel, target->path, target->length, target->custom, err);
 }
 
 static bool read_channel(Update *update, Error *err) {
@@ -96,7 +90,7 @@ static bool read_channel(Update *update, Error *err) {
     if (update->channel == NULL) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
-    if (!tuf_client_each_target(update->client, &fetcher, on_target, update, err)) {
+    if (!tuf_client_each_target(update->client, &fetcher, update->channel_name, on_target, update, err)) {
         json_decref(update->channel);
         update->channel = NULL;
         return false;

@@ -22,7 +22,8 @@ typedef struct RepoOptions {
     const char *as, *custom, *from, *keyid, *output, *passphrase_file, *type;
     int64_t threshold; /* 0: not given */
     int64_t within;    /* seconds; -1: not given */
-    bool terminating, json, no_keys;
+    unsigned bits;     /* 0: not given */
+    bool terminating, json, no_keys, remove;
 } RepoOptions;
 
 /* Parses the options whose letters are in `allowed` (see repo_options.c). False: `ret_status` is the exit

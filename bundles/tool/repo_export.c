@@ -103,7 +103,8 @@ static bool export_named(Export *exported, const char *path, Error *err) {
 
 static bool export_targets(Export *exported, const RepoOptions *options, Error *err) {
     if (options->arguments_count == 0) {
-        return tuf_client_each_target(exported->client, &exported->recorder, export_target, exported, err);
+        return tuf_client_each_target(exported->client, &exported->recorder, NULL, export_target, exported,
+                                      err);
     }
     for (size_t i = 0; i < options->arguments_count; i++) {
         if (!export_named(exported, options->arguments[i], err)) {
@@ -124,6 +125,7 @@ static bool write_export(TufRepository *repository, const RepoOptions *options, 
         return false;
     }
     TufClientOptions client_options = {.anchor = buffer_bytes(&first), .limits = TUF_LIMITS_DEFAULT};
+    client_options.limits.delegations = 2 * TUF_REPOSITORY_BINS_MAX; /* every role that there may be */
     CLEANUP(tuf_client_closep) TufClient *client = tuf_client_open(scratch.fd, &client_options, err);
     exported->client = client;
     exported->recorder = tuf_offline_recorder(writer);

@@ -127,22 +127,17 @@ static bool list_role(TufRepository *repository, const char *role, Error *err) {
 
 static int list(const RepoOptions *options) {
     Error err = ERROR_INIT;
-    static const char *const online[] = {"timestamp", "snapshot"};
     CLEANUP(tuf_repository_closep)
     TufRepository *repository = tuf_repository_open(options->directory, clock_wall_s(), &err);
     CLEANUP(json_freep)
-    json_t *roles = repository == NULL ? NULL : tuf_repository_roles(repository, true, &err);
-    if (roles == NULL) {
+    json_t *groups = repository == NULL ? NULL : tuf_repository_groups(repository, true, &err);
+    if (groups == NULL) {
         return tool_fail(&err);
     }
-    for (size_t i = 0; i < 2; i++) {
-        if (json_array_insert_new(roles, 1, json_string(online[i])) != 0) {
-            error_set(&err, ERROR_MEMORY, "out of memory");
-            return tool_fail(&err);
-        }
-    }
-    for (size_t i = 0; i < json_array_size(roles); i++) {
-        if (!list_role(repository, json_string_value(json_array_get(roles, i)), &err)) {
+    for (size_t i = 0; i < json_array_size(groups); i++) {
+        const char *name = json_string_value(json_object_get(json_array_get(groups, i), "name"));
+        if (!list_role(repository, name, &err) || (i == 0 && (!list_role(repository, "snapshot", &err) ||
+                                                              !list_role(repository, "timestamp", &err)))) {
             return tool_fail(&err);
         }
     }

@@ -9,16 +9,26 @@
 #include "bundles/tool/tool.h"
 
 /* The letters are names for `allowed`; those without a short form on the command line are upper case. */
-static const struct option longs[] = {
-    {"as", required_argument, NULL, 'A'},     {"custom", required_argument, NULL, 'C'},
-    {"from", required_argument, NULL, 'F'},   {"hash-prefix", required_argument, NULL, 'H'},
-    {"json", no_argument, NULL, 'J'},         {"key", required_argument, NULL, 'k'},
-    {"keyid", required_argument, NULL, 'I'},  {"no-keys", no_argument, NULL, 'N'},
-    {"output", required_argument, NULL, 'o'}, {"passphrase-file", required_argument, NULL, 'P'},
-    {"path", required_argument, NULL, 'p'},   {"role", required_argument, NULL, 'r'},
-    {"terminating", no_argument, NULL, 'T'},  {"threshold", required_argument, NULL, 'n'},
-    {"type", required_argument, NULL, 't'},   {"within", required_argument, NULL, 'w'},
-    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
+static const struct option longs[] = {{"as", required_argument, NULL, 'A'},
+                                      {"bits", required_argument, NULL, 'B'},
+                                      {"custom", required_argument, NULL, 'C'},
+                                      {"from", required_argument, NULL, 'F'},
+                                      {"hash-prefix", required_argument, NULL, 'H'},
+                                      {"json", no_argument, NULL, 'J'},
+                                      {"key", required_argument, NULL, 'k'},
+                                      {"keyid", required_argument, NULL, 'I'},
+                                      {"no-keys", no_argument, NULL, 'N'},
+                                      {"output", required_argument, NULL, 'o'},
+                                      {"passphrase-file", required_argument, NULL, 'P'},
+                                      {"path", required_argument, NULL, 'p'},
+                                      {"remove", no_argument, NULL, 'R'},
+                                      {"role", required_argument, NULL, 'r'},
+                                      {"terminating", no_argument, NULL, 'T'},
+                                      {"threshold", required_argument, NULL, 'n'},
+                                      {"type", required_argument, NULL, 't'},
+                                      {"within", required_argument, NULL, 'w'},
+                                      {"help", no_argument, NULL, 'h'},
+                                      {NULL, 0, NULL, 0}};
 
 static bool list_add(const char **list, size_t *count, const char *value) {
     if (*count == REPO_LIST_MAX) {
@@ -48,6 +58,13 @@ static bool set_number(RepoOptions *options, int option) {
             return false;
         }
         options->threshold = (int64_t)value;
+        return true;
+    }
+    if (option == 'B') {
+        if (!text_parse_u64(optarg, 1, TUF_REPOSITORY_BITS_MAX, &value)) {
+            return false;
+        }
+        options->bits = (unsigned)value;
         return true;
     }
     if (!text_parse_duration(optarg, &value)) {
@@ -89,6 +106,10 @@ static bool set_option(RepoOptions *options, int option) {
     case 'T':
         options->terminating = true;
         return true;
+    case 'R':
+        options->remove = true;
+        return true;
+    case 'B':
     case 'n':
     case 'w':
         return set_number(options, option);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -48,29 +49,73 @@ static const char renew_help[] =
     "\n"
     "Exit status 0: nothing is due any more. 1: something is due and needs other keys.\n";
 
-static bool sign_drafts(TufRepository *repository, const RepoOptions *options, const RepoKeys *keys,
-                        Error *err) {
-    CLEANUP(json_freep) json_t *roles = tuf_repository_roles(repository, true, err);
-    size_t drafts = 0;
-    for (size_t i = 0; i < json_array_size(roles); i++) {
-        const char *role = json_string_value(json_array_get(roles, i));
-        bool wanted = options->roles_count == 0;
-        for (size_t k = 0; k < options->roles_count; k++) {
-            wanted = wanted || strcmp(options->roles[k], role) == 0;
+static bool is_wanted(const RepoOptions *options, const char *group, const char *role) {
+    for (size_t i = 0; i < options->roles_count; i++) {
+        if (strcmp(options->roles[i], group) == 0 || strcmp(options->roles[i], role) == 0) {
+            return true;
         }
-        CLEANUP(json_freep) json_t *draft = wanted ? tuf_repository_draft(repository, role, NULL) : NULL;
-        size_t signed_count = 0;
-        if (draft == NULL) {
+    }
+    return options->roles_count == 0;
+}
+
+typedef struct Signing {
+    TufRepository *repository;
+    const RepoOptions *options;
+    const RepoKeys *keys;
+    size_t drafts;
+} Signing;
+
+/* One line for each, but one for all bins of a delegation. */
+static bool sign_group(Signing *signing, const json_t *group, Error *err) {
+    const char *name = json_string_value(json_object_get(group, "name"));
+    size_t index, drafts = 0, signed_min = SIZE_MAX;
+    json_t *role;
+    int64_t version = 0;
+    json_array_foreach(json_object_get(group, "roles"), index, role) {
+        const char *text = json_string_value(role);
+        size_t count = 0;
+        if (!is_wanted(signing->options, name, text)) {
             continue;
         }
-        if (!tuf_repository_sign(repository, role, keys->signers, keys->count, &signed_count, err)) {
+        Error inner = ERROR_INIT;
+        CLEANUP(json_freep) json_t *draft = tuf_repository_draft(signing->repository, text, &inner);
+        if (draft == NULL) {
+            if (inner.kind != ERROR_NOT_FOUND) {
+                return error_set(err, inner.kind, "%s", inner.text);
+            }
+            continue;
+        }
+        if (!tuf_repository_sign(signing->repository, text, signing->keys->signers, signing->keys->count,
+                                 &count, &version, err)) {
             return false;
         }
         drafts++;
-        (void)printf("role %s: version %lld, signed by %zu of the given keys\n", role,
-                     (long long)tuf_author_version(draft), signed_count);
+        signed_min = count < signed_min ? count : signed_min;
     }
-    return roles != NULL && (drafts > 0 || error_set(err, ERROR_NOT_FOUND, "there is no draft to sign"));
+    signing->drafts += drafts;
+    if (drafts > 0 && json_array_size(json_object_get(group, "roles")) > 1) {
+        (void)printf("bins %s: %zu drafts, signed by %zu of the given keys\n", name, drafts, signed_min);
+    } else if (drafts > 0) {
+        (void)printf("role %s: version %" PRId64 ", signed by %zu of the given keys\n", name, version,
+                     signed_min);
+    }
+    return true;
+}
+
+static bool sign_drafts(Signing *signing, Error *err) {
+    CLEANUP(json_freep) json_t *groups = tuf_repository_groups(signing->repository, true, err);
+    size_t index;
+    json_t *group;
+    json_array_foreach(groups, index, group) {
+        if (!sign_group(signing, group, err)) {
+            return false;
+        }
+    }
+    if (groups != NULL && signing->drafts == 0) {
+        return error_set(err, ERROR_NOT_FOUND, "there is no draft%s to sign",
+                         signing->options->roles_count > 0 ? " of that role" : "");
+    }
+    return groups != NULL;
 }
 
 int repo_sign(int argc, char **argv) {
@@ -85,7 +130,7 @@ int repo_sign(int argc, char **argv) {
     TufRepository *repository = tuf_repository_open(options.directory, clock_wall_s(), &err);
     if (repository == NULL || !repo_keys_load(&keys, &options, &err) ||
         !repo_keys_load_own(&keys, &options, repository, &err) ||
-        !sign_drafts(repository, &options, &keys, &err)) {
+        !sign_drafts(&(Signing){.repository = repository, .options = &options, .keys = &keys}, &err)) {
         return tool_fail(&err);
     }
     return tool_finish();

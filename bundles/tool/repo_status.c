@@ -12,7 +12,8 @@
 static const char help[] =
     "usage: psw-bundle repo status DIR [--within TIME] [--json]\n"
     "\n"
-    "Shows each role: published version, expiry and time left, and whether a draft waits.\n"
+    "Shows each role: published version, expiry and time left, and whether a draft waits; all bins of a\n"
+    "delegation in one line, with what expires first.\n"
     "\n"
     "      --within TIME  warn of what expires within TIME (1d)\n"
     "      --json         an object with an array `roles`\n"
@@ -49,45 +50,103 @@ static json_t *role_status(TufRepository *repository, const char *role, int64_t 
     return TAKE(status);
 }
 
-static json_t *all_status(TufRepository *repository, int64_t within, Error *err) {
-    CLEANUP(json_freep) json_t *roles = tuf_repository_roles(repository, true, err);
-    CLEANUP(json_freep) json_t *list = json_array();
-    if (roles == NULL || list == NULL || json_array_insert_new(roles, 1, json_string("timestamp")) != 0 ||
-        json_array_insert_new(roles, 2, json_string("snapshot")) != 0) {
-        return NULL;
-    }
-    for (size_t i = 0; i < json_array_size(roles); i++) {
-        json_t *status = role_status(repository, json_string_value(json_array_get(roles, i)), within, err);
+/* A bin's status also says to which bins it belongs: "bins". */
+static bool add_group(TufRepository *repository, json_t *list, const json_t *group, int64_t within,
+                      Error *err) {
+    json_t *name = json_object_get(group, "name"), *roles = json_object_get(group, "roles"), *role;
+    size_t index;
+    json_array_foreach(roles, index, role) {
+        json_t *status = role_status(repository, json_string_value(role), within, err);
         if (status == NULL || json_array_append_new(list, status) != 0) {
+            return false;
+        }
+        if (json_array_size(roles) > 1 && json_object_set(status, "bins", name) != 0) {
+            return error_set(err, ERROR_MEMORY, "out of memory");
+        }
+    }
+    return true;
+}
+
+static json_t *all_status(TufRepository *repository, int64_t within, Error *err) {
+    CLEANUP(json_freep) json_t *groups = tuf_repository_groups(repository, true, err);
+    CLEANUP(json_freep) json_t *list = json_array();
+    static const char *const online[] = {"snapshot", "timestamp"};
+    for (size_t i = 0; i < 2 && groups != NULL; i++) {
+        if (json_array_insert_new(groups, 1,
+                                  json_pack("{s:s, s:[s]}", "name", online[i], "roles", online[i])) != 0) {
             return NULL;
         }
     }
-    return TAKE(list);
+    for (size_t i = 0; i < json_array_size(groups); i++) {
+        if (!add_group(repository, list, json_array_get(groups, i), within, err)) {
+            return NULL;
+        }
+    }
+    return groups == NULL ? NULL : TAKE(list);
 }
 
-static void print_role(const json_t *status) {
+static void print_expiry(const char *role, const json_t *status) {
     char left[32];
     int64_t seconds = json_integer_value(json_object_get(status, "left_seconds"));
-    const char *role = json_string_value(json_object_get(status, "role"));
+    long long version = json_integer_value(json_object_get(status, "version"));
     const char *expires = json_string_value(json_object_get(status, "expires"));
-    bool warning = json_is_true(json_object_get(status, "warning"));
     if (expires == NULL) {
         (void)printf("%-12s not published", role);
     } else if (seconds <= 0) {
-        (void)printf("%-12s version %-5lld EXPIRED at %s", role,
-                     json_integer_value(json_object_get(status, "version")), expires);
+        (void)printf("%-12s version %-5lld EXPIRED at %s", role, version, expires);
     } else {
-        (void)printf("%-12s version %-5lld expires %s, in %s%s", role,
-                     json_integer_value(json_object_get(status, "version")), expires,
+        (void)printf("%-12s version %-5lld expires %s, in %s%s", role, version, expires,
                      text_format_duration(left, sizeof left, (uint64_t)seconds * 1000),
-                     warning ? ": SOON" : "");
+                     json_is_true(json_object_get(status, "warning")) ? ": SOON" : "");
     }
+}
+
+static void print_role(const json_t *status) {
+    print_expiry(json_string_value(json_object_get(status, "role")), status);
     if (json_object_get(status, "draft") != NULL) {
         (void)printf("; draft of version %lld, signatures: %lld",
                      json_integer_value(json_object_get(status, "draft")),
                      json_integer_value(json_object_get(status, "draft_signatures")));
     }
     (void)printf("\n");
+}
+
+/* One line for the bins that begin at `first`: the one that is worst off, and how many have drafts. */
+static size_t print_bins(const json_t *list, size_t first) {
+    const json_t *worst = json_array_get(list, first), *status = worst;
+    const char *name = json_string_value(json_object_get(worst, "bins"));
+    size_t count = 0, drafts = 0, unsigned_drafts = 0;
+    for (; status != NULL && json_equal(json_object_get(status, "bins"), json_object_get(worst, "bins")) == 1;
+         status = json_array_get(list, first + ++count)) {
+        const json_t *left = json_object_get(status, "left_seconds");
+        if (left == NULL ||
+            json_integer_value(left) < json_integer_value(json_object_get(worst, "left_seconds"))) {
+            worst = status;
+        }
+        if (json_object_get(status, "draft") != NULL) {
+            drafts++;
+            unsigned_drafts += json_integer_value(json_object_get(status, "draft_signatures")) == 0;
+        }
+    }
+    print_expiry(name, worst);
+    (void)printf("; the first of %zu bins", count);
+    if (drafts > 0) {
+        (void)printf("; drafts of %zu, without signatures: %zu", drafts, unsigned_drafts);
+    }
+    (void)printf("\n");
+    return count;
+}
+
+static void print_all(const json_t *list) {
+    for (size_t i = 0; i < json_array_size(list);) {
+        const json_t *status = json_array_get(list, i);
+        if (json_object_get(status, "bins") != NULL) {
+            i += print_bins(list, i);
+        } else {
+            print_role(status);
+            i++;
+        }
+    }
 }
 
 int repo_status(int argc, char **argv) {
@@ -107,11 +166,10 @@ int repo_status(int argc, char **argv) {
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         warned = warned || json_is_true(json_object_get(json_array_get(list, i), "warning"));
-        if (!options.json) {
-            print_role(json_array_get(list, i));
-        }
     }
-    if (options.json) {
+    if (!options.json) {
+        print_all(list);
+    } else {
         CLEANUP(json_freep) json_t *report = json_pack("{s:O}", "roles", list);
         AUTO_FREE char *text = report == NULL ? NULL : json_format(report, true);
         (void)printf("%s\n", text != NULL ? text : "{}");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bundles/tuf/author.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,6 +83,68 @@ bool tuf_author_add_key(json_t *keys, json_t *role, const TufSigner *signer) {
         }
     }
     return json_array_append_new(keyids, json_string(keyid)) == 0;
+}
+
+bool tuf_author_set_threshold(json_t *role, int64_t threshold, Error *err) {
+    int64_t keys = (int64_t)json_array_size(json_object_get(role, "keyids"));
+    int64_t wanted = threshold > 0 ? threshold : json_integer_value(json_object_get(role, "threshold"));
+    if (wanted > keys) {
+        return error_set(err, ERROR_USAGE, "threshold %" PRId64 " with %" PRId64 " keys can never be met",
+                         wanted, keys);
+    }
+    return json_put(role, "threshold", json_integer(wanted)) || error_set(err, ERROR_MEMORY, "out of memory");
+}
+
+static bool role_uses(const json_t *role, const char *keyid) {
+    const json_t *keyids = json_object_get(role, "keyids");
+    for (size_t i = 0; i < json_array_size(keyids); i++) {
+        if (strcmp(json_string_value(json_array_get(keyids, i)), keyid) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool any_role_uses(const json_t *document, const char *keyid) {
+    const json_t *body = tuf_author_body(document), *delegations = json_object_get(body, "delegations");
+    const json_t *delegated = json_object_get(delegations, "roles");
+    for (TufType type = TUF_TYPE_ROOT; type < TUF_TYPES_COUNT; type++) {
+        if (role_uses(json_object_get(json_object_get(body, "roles"), tuf_type_name(type)), keyid)) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < json_array_size(delegated); i++) {
+        if (role_uses(json_array_get(delegated, i), keyid)) {
+            return true;
+        }
+    }
+    return role_uses(json_object_get(delegations, "succinct_roles"), keyid);
+}
+
+void tuf_author_drop_unused_keys(const json_t *document, json_t *keys) {
+    const char *keyid;
+    json_t *key;
+    void *next;
+    json_object_foreach_safe(keys, next, keyid, key) {
+        if (!any_role_uses(document, keyid)) {
+            (void)json_object_del(keys, keyid);
+        }
+    }
+}
+
+bool tuf_author_verify(const json_t *document, TufType type, const char *role, const json_t *keys,
+                       const json_t *object, Error *err) {
+    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(JSON_SIZE_MAX);
+    CLEANUP(tuf_role_done) TufRole parsed = {0};
+    CLEANUP(tuf_keyring_done) TufKeyring keyring = {0};
+    if (!tuf_author_format(document, &bytes)) {
+        return error_set(err, ERROR_LIMIT, "its metadata is too large");
+    }
+    CLEANUP(tuf_metadata_freep)
+    TufMetadata *metadata = tuf_metadata_parse(buffer_bytes(&bytes), role, type, err);
+    return metadata != NULL && tuf_keyring_parse(keys, "keys", &keyring, err) &&
+           tuf_role_parse(object, role, "role", &parsed, err) &&
+           tuf_metadata_verify(metadata, &parsed, &keyring, err);
 }
 
 json_t *tuf_author_file_info(int64_t version, Bytes bytes) {

@@ -34,6 +34,18 @@ bool tuf_author_sign(json_t *document, const TufSigner *signer, Error *err)
 bool tuf_author_add_key(json_t *keys, json_t *role, const TufSigner *signer)
     __attribute__((warn_unused_result));
 
+/* Takes those out of a document's `keys` that no role in it names. */
+void tuf_author_drop_unused_keys(const json_t *document, json_t *keys);
+
+/* Sets how many of the role's keys must sign; 0: as many as before. ERROR_USAGE: it has fewer keys. */
+bool tuf_author_set_threshold(json_t *role, int64_t threshold, Error *err)
+    __attribute__((warn_unused_result));
+
+/* Whether enough keys of a role signed the document: its delegator's `keys`, and the object with `keyids` and
+ * `threshold`. ERROR_VERIFY: not so. */
+bool tuf_author_verify(const json_t *document, TufType type, const char *role, const json_t *keys,
+                       const json_t *object, Error *err) __attribute__((warn_unused_result));
+
 /* {"version", "length", "hashes": {"sha256"}} of a metadata file's bytes. NULL when out of memory. */
 json_t *tuf_author_file_info(int64_t version, Bytes bytes);
 

@@ -74,6 +74,12 @@ TufClient *tuf_client_open(int dir_fd, const TufClientOptions *options, Error *e
     client->limits = options->limits;
     client->time_floor = options->time_floor;
     buffer_init(&client->root_bytes, options->limits.root_size);
+    client->delegated_max = 2 * ((size_t)options->limits.delegations + 1);
+    client->delegated = calloc(client->delegated_max, sizeof *client->delegated);
+    if (client->delegated == NULL) {
+        error_set(err, ERROR_MEMORY, "out of memory");
+        return NULL;
+    }
     client->dir_fd = fcntl(dir_fd, F_DUPFD_CLOEXEC, 3);
     if (client->dir_fd < 0) {
         error_set_errno(err, errno, "directory of trusted metadata");
@@ -92,6 +98,7 @@ void tuf_client_close(TufClient *client) {
         return;
     }
     tuf_client_forget_delegated(client);
+    free(client->delegated);
     tuf_trusted_done(&client->trusted);
     buffer_done(&client->root_bytes);
     cleanup_close(&client->lock_fd);

@@ -47,11 +47,12 @@ bool tuf_client_refresh(TufClient *client, const TufFetcher *fetcher, int64_t no
 bool tuf_client_find_target(TufClient *client, const TufFetcher *fetcher, const char *path,
                             TufTarget *ret_target, Error *err) __attribute__((warn_unused_result));
 
-/* Calls `each` for every target that find_target would find, over all delegated roles within the limits. It
- * returns false to stop with its error. The target is borrowed for the call. */
+/* Calls `each` for every target that find_target would find, or for those directly in a directory (without
+ * the last '/'): only roles are visited that may speak for a path there. ERROR_LIMIT when they are more than
+ * the limit. `each` returns false to stop with its error. The target is borrowed for the call. */
 typedef bool (*TufTargetFn)(void *context, const TufTarget *target, Error *err);
-bool tuf_client_each_target(TufClient *client, const TufFetcher *fetcher, TufTargetFn each, void *context,
-                            Error *err) __attribute__((warn_unused_result));
+bool tuf_client_each_target(TufClient *client, const TufFetcher *fetcher, const char *directory,
+                            TufTargetFn each, void *context, Error *err) __attribute__((warn_unused_result));
 
 /* Streams a target into the sink. The sink's bytes may be used only after this has returned true. */
 bool tuf_client_fetch_target(TufClient *client, const TufFetcher *fetcher, const TufTarget *target,

@@ -9,8 +9,6 @@
 #include "bundles/tuf/client.h"
 #include "bundles/tuf/trusted.h"
 
-enum { TUF_CLIENT_DELEGATED_MAX = 64 }; /* delegated roles kept in memory */
-
 typedef struct TufDelegated {
     char *name;
     TufMetadata *metadata;
@@ -25,9 +23,9 @@ struct TufClient {
     int64_t now;    /* of the current refresh: one time for every decision */
     bool refreshed; /* find_target may be called */
     TufTrusted trusted;
-    Buffer root_bytes; /* of trusted.root */
-    TufDelegated delegated[TUF_CLIENT_DELEGATED_MAX];
-    size_t delegated_count;
+    Buffer root_bytes;       /* of trusted.root */
+    TufDelegated *delegated; /* kept in memory: at most what two searches visit */
+    size_t delegated_count, delegated_max;
 };
 
 /* A metadata file into the (cleared) buffer, its size limited by the request. FAILED sets the problem. */

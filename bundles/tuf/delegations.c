@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bundles/tuf/delegations.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -174,11 +175,53 @@ bool tuf_delegation_matches(const TufDelegation *delegation, const char *path) {
     return false;
 }
 
-char *tuf_delegations_bin(const TufDelegations *delegations, const char *path) {
-    unsigned long bin;
-    if (!tuf_path_bin(path, delegations->bit_length, &bin)) {
-        return NULL;
+/* What is before a pattern's last '/' decides about the directory: both have as many parts as their paths. */
+static bool pattern_may_match_in(const char *pattern, const char *directory) {
+    const char *slash = strrchr(pattern, '/');
+    char parent[TUF_PATH_MAX + 1];
+    if (slash == NULL) {
+        return false;
     }
+    (void)snprintf(parent, sizeof parent, "%.*s", (int)(slash - pattern), pattern);
+    return tuf_path_matches(parent, directory);
+}
+
+bool tuf_delegation_may_match_in(const TufDelegation *delegation, const char *directory) {
+    if (delegation->paths == NULL || directory == NULL) {
+        return true; /* a hash says nothing about directories */
+    }
+    for (size_t i = 0; i < json_array_size(delegation->paths); i++) {
+        if (pattern_may_match_in(json_string_value(json_array_get(delegation->paths, i)), directory)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+char *tuf_delegations_bin_name(const TufDelegations *delegations, unsigned long bin) {
     int digits = (int)(delegations->bit_length + 3) / 4;
     return text_format("%s-%0*lx", delegations->bins.name, digits, bin);
+}
+
+char *tuf_delegations_bin(const TufDelegations *delegations, const char *path) {
+    unsigned long bin;
+    return tuf_path_bin(path, delegations->bit_length, &bin) ? tuf_delegations_bin_name(delegations, bin)
+                                                             : NULL;
+}
+
+bool tuf_delegations_is_bin(const TufDelegations *delegations, const char *role) {
+    size_t prefix = strlen(delegations->bins.name);
+    if (strncmp(role, delegations->bins.name, prefix) != 0 || role[prefix] != '-') {
+        return false;
+    }
+    const char *digits = role + prefix + 1;
+    size_t count = (delegations->bit_length + 3) / 4;
+    unsigned long bin = 0;
+    if (strlen(digits) != count || strspn(digits, "0123456789abcdef") != count) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        bin = bin << 4 | (unsigned long)(digits[i] <= '9' ? digits[i] - '0' : digits[i] - 'a' + 10);
+    }
+    return bin < 1UL << delegations->bit_length;
 }

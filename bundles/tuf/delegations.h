@@ -33,9 +33,16 @@ void tuf_delegations_done(TufDelegations *delegations);
 
 bool tuf_delegation_matches(const TufDelegation *delegation, const char *path);
 
+/* Whether it may match a path directly in the directory; NULL: any path at all. */
+bool tuf_delegation_may_match_in(const TufDelegation *delegation, const char *directory);
+
 /* Name of the bin that a path falls into; only for succinct delegations. The caller frees; NULL when out of
  * memory. */
 char *tuf_delegations_bin(const TufDelegations *delegations, const char *path);
+
+/* The name of a bin by its number, below 2^bit_length; as above. */
+char *tuf_delegations_bin_name(const TufDelegations *delegations, unsigned long bin);
+bool tuf_delegations_is_bin(const TufDelegations *delegations, const char *role);
 
 /* Whether a name may be that of a delegated role: not empty, not one of the four, short when encoded. */
 bool tuf_delegation_name_is_fit(const char *name);

@@ -16,7 +16,7 @@
 #include "bundles/tuf/json.h"
 #include "bundles/tuf/limits.h"
 
-enum { NAME_SIZE = TUF_NAME_ENCODED_MAX + 48, ROLES_MAX = 1024 };
+enum { NAME_SIZE = TUF_NAME_ENCODED_MAX + 48 };
 
 struct TufRepository {
     char *path;
@@ -33,10 +33,6 @@ TufType tuf_repository_type(const char *role) {
         }
     }
     return TUF_TYPE_TARGETS;
-}
-
-static bool is_top_level(const char *role) {
-    return strcmp(role, "targets") == 0 || tuf_repository_type(role) != TUF_TYPE_TARGETS;
 }
 
 /* What may be a role's name here: a file name by itself, that needs no encoding. */
@@ -341,114 +337,18 @@ bool tuf_repository_write(TufRepository *repository, const char *role, const jso
             error_set(err, ERROR_MEMORY, "out of memory"));
 }
 
-bool tuf_repository_drop_draft(TufRepository *repository, const char *role, Error *err) {
-    char name[NAME_SIZE];
-    if (!check_role_name(role, err)) {
-        return false;
-    }
-    (void)snprintf(name, sizeof name, "draft/%s.json", role);
-    if (unlinkat(repository->dir_fd, name, 0) != 0 && errno != ENOENT) {
-        return error_set_errno(err, errno, "%s: cannot be removed", name);
+bool tuf_repository_drop_drafts(TufRepository *repository, const json_t *roles, Error *err) {
+    size_t index;
+    json_t *role;
+    json_array_foreach(roles, index, role) {
+        char name[NAME_SIZE];
+        if (!check_role_name(json_string_value(role), err)) {
+            return false;
+        }
+        (void)snprintf(name, sizeof name, "draft/%s.json", json_string_value(role));
+        if (unlinkat(repository->dir_fd, name, 0) != 0 && errno != ENOENT) {
+            return error_set_errno(err, errno, "%s: cannot be removed", name);
+        }
     }
     return file_sync_directory(repository->dir_fd, "draft", err);
-}
-
-static json_t *delegated_roles(const json_t *document) {
-    return json_object_get(json_object_get(tuf_author_body(document), "delegations"), "roles");
-}
-
-static bool contains(const json_t *names, const char *name) {
-    for (size_t i = 0; i < json_array_size(names); i++) {
-        if (strcmp(json_string_value(json_array_get(names, i)), name) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static json_t *look(TufRepository *repository, const char *role, bool drafts, Error *err) {
-    return drafts ? tuf_repository_newest(repository, role, err)
-                  : tuf_repository_published(repository, role, err);
-}
-
-/* Appends what the role delegates to and is not among the names yet. */
-static bool add_delegated(TufRepository *repository, json_t *names, const char *role, bool drafts,
-                          Error *err) {
-    CLEANUP(json_freep) json_t *document = look(repository, role, drafts, err);
-    if (document == NULL) {
-        return false;
-    }
-    size_t index;
-    json_t *entry;
-    json_array_foreach(delegated_roles(document), index, entry) {
-        const char *name = json_string_value(json_object_get(entry, "name"));
-        if (name == NULL || json_array_size(names) >= ROLES_MAX) {
-            return error_set(err, ERROR_LIMIT, "role %s: a delegation without a name, or more than %d roles",
-                             role, ROLES_MAX);
-        }
-        if (!contains(names, name) && json_array_append_new(names, json_string(name)) != 0) {
-            return error_set(err, ERROR_MEMORY, "out of memory");
-        }
-    }
-    return true;
-}
-
-json_t *tuf_repository_roles(TufRepository *repository, bool drafts, Error *err) {
-    CLEANUP(json_freep) json_t *names = json_pack("[s, s]", "root", "targets");
-    if (names == NULL) {
-        error_set(err, ERROR_MEMORY, "out of memory");
-        return NULL;
-    }
-    for (size_t i = 1; i < json_array_size(names); i++) {
-        if (!add_delegated(repository, names, json_string_value(json_array_get(names, i)), drafts, err)) {
-            return NULL;
-        }
-    }
-    return TAKE(names);
-}
-
-char *tuf_repository_delegator(TufRepository *repository, const char *role, bool drafts, Error *err) {
-    if (is_top_level(role)) {
-        return copy_name("root", err);
-    }
-    CLEANUP(json_freep) json_t *names = tuf_repository_roles(repository, drafts, err);
-    for (size_t i = 1; i < json_array_size(names); i++) {
-        const char *name = json_string_value(json_array_get(names, i));
-        CLEANUP(json_freep) json_t *document = look(repository, name, drafts, err);
-        size_t index;
-        json_t *entry;
-        json_array_foreach(delegated_roles(document), index, entry) {
-            if (strcmp(json_string_value(json_object_get(entry, "name")), role) == 0) {
-                return copy_name(name, err);
-            }
-        }
-    }
-    if (names != NULL) {
-        error_set(err, ERROR_NOT_FOUND, "role %s: nobody delegates to it (psw-bundle repo delegate)", role);
-    }
-    return NULL;
-}
-
-bool tuf_repository_role_object(const json_t *delegator, const char *role, json_t **ret_keys,
-                                json_t **ret_role, Error *err) {
-    const json_t *body = tuf_author_body(delegator);
-    json_t *keys = NULL, *object = NULL;
-    if (is_top_level(role)) {
-        keys = json_object_get(body, "keys");
-        object = json_object_get(json_object_get(body, "roles"), role);
-    } else {
-        keys = json_object_get(json_object_get(body, "delegations"), "keys");
-        size_t index;
-        json_t *entry;
-        json_array_foreach(delegated_roles(delegator), index, entry) {
-            const char *name = json_string_value(json_object_get(entry, "name"));
-            object = name != NULL && strcmp(name, role) == 0 ? entry : object;
-        }
-    }
-    if (!json_is_object(keys) || !json_is_object(object)) {
-        return error_set(err, ERROR_NOT_FOUND, "role %s: it is not delegated there", role);
-    }
-    *ret_keys = keys;
-    *ret_role = object;
-    return true;
 }

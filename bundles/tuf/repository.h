@@ -20,6 +20,8 @@
 #include "bundles/tuf/repository_config.h"
 #include "bundles/tuf/signer.h"
 
+enum { TUF_REPOSITORY_BITS_MAX = 10, TUF_REPOSITORY_BINS_MAX = 1 << TUF_REPOSITORY_BITS_MAX };
+
 typedef struct TufRepository TufRepository;
 
 /* Makes the directories, repo.yaml and empty drafts of root and targets. ERROR_CONFLICT when it is there. */
@@ -52,21 +54,44 @@ bool tuf_repository_save_draft(TufRepository *repository, const char *role, cons
 /* Puts a document into public/metadata, whatever it says. */
 bool tuf_repository_write(TufRepository *repository, const char *role, const json_t *document, Error *err)
     __attribute__((warn_unused_result));
-bool tuf_repository_drop_draft(TufRepository *repository, const char *role, Error *err)
+/* `roles`: an array of names. One that has no draft is no failure. */
+bool tuf_repository_drop_drafts(TufRepository *repository, const json_t *roles, Error *err)
     __attribute__((warn_unused_result));
 
 /* Highest published version of a role, 0: none. */
 bool tuf_repository_version(TufRepository *repository, const char *role, int64_t *ret_version, Error *err)
     __attribute__((warn_unused_result));
 
+/* ---- who delegates to whom (repository_roles.c) ---- */
+
 /* Names of root, targets and all roles that targets delegates to, directly or not, in that order: a JSON
  * array, the caller's. `drafts`: as the drafts have it. */
 json_t *tuf_repository_roles(TufRepository *repository, bool drafts, Error *err);
 
+/* The same, with the succinct hash bins of one delegation together under the prefix of their names: an array
+ * of {"name", "roles": [...]}. */
+json_t *tuf_repository_groups(TufRepository *repository, bool drafts, Error *err);
+
+/* The succinct delegation of a document; borrowed, NULL: none. The names of its bins; an array, the caller's.
+ * Whether a name is one of them or their prefix. */
+json_t *tuf_repository_bins(const json_t *document);
+json_t *tuf_repository_bin_names(const json_t *bins, Error *err);
+bool tuf_repository_is_bin_of(const json_t *bins, const char *role);
+
 /* The role that delegates to `role` ("root" for the four). The caller frees; NULL with ERROR_NOT_FOUND. */
 char *tuf_repository_delegator(TufRepository *repository, const char *role, bool drafts, Error *err);
 
-/* Within a delegator's document: its `keys` and the object with `keyids` and `threshold`. Borrowed. */
+/* The role that a target belongs into when `role` was named: the bin, when that is the prefix of bins. The
+ * caller frees. */
+char *tuf_repository_role_for(TufRepository *repository, const char *role, const char *path, Error *err);
+
+/* ERROR_USAGE unless every delegation from targets down to the role covers the path: clients would not find
+ * it. */
+bool tuf_repository_check_path(TufRepository *repository, const char *role, const char *path, Error *err)
+    __attribute__((warn_unused_result));
+
+/* Within a delegator's document: its `keys` and the object with `keyids` and `threshold`, for bins also by
+ * their prefix. Borrowed. */
 bool tuf_repository_role_object(const json_t *delegator, const char *role, json_t **ret_keys,
                                 json_t **ret_role, Error *err) __attribute__((warn_unused_result));
 
@@ -96,20 +121,34 @@ typedef struct TufRepositoryDelegation {
     const char *const *paths; /* patterns; or */
     const char *const *hash_prefixes;
     size_t paths_count, hash_prefixes_count;
+    unsigned bit_length; /* or succinct hash bins (TAP 15), and `name` is the prefix of theirs */
     int64_t threshold;
 } TufRepositoryDelegation;
 
 /* A new delegation, or another form of an existing one (its keys stay). A role that is new gets an empty
- * draft. */
+ * draft. A role delegates either to bins or to roles by name, and a bin to nobody. */
 bool tuf_repository_delegate(TufRepository *repository, const TufRepositoryDelegation *delegation,
                              TufSigner *const *signers, size_t count, Error *err)
     __attribute__((warn_unused_result));
 
+/* Takes the delegation from `from` to `role` (or to the bins of this prefix) back. */
+bool tuf_repository_undelegate(TufRepository *repository, const char *from, const char *role, Error *err)
+    __attribute__((warn_unused_result));
+
+/* Saves the draft of a delegator in which `role` was changed. What is published under that role, and does not
+ * satisfy it any more, becomes a draft, too: it has to be signed anew and be published together with the
+ * change. */
+bool tuf_repository_save_delegator(TufRepository *repository, const char *name, const json_t *document,
+                                   const char *role, Error *err) __attribute__((warn_unused_result));
+
 /* ---- publishing (repository_publish.c) ---- */
 
-/* Signs a draft with those of the signers that it needs; `ret_signed` counts them. */
+/* Signs a draft with those of the signers that it needs; `ret_signed` counts them. A draft that expired, or
+ * whose version was published meanwhile, is brought up to date before, which drops the signatures it had.
+ * `ret_version`: of the draft. */
 bool tuf_repository_sign(TufRepository *repository, const char *role, TufSigner *const *signers, size_t count,
-                         size_t *ret_signed, Error *err) __attribute__((warn_unused_result));
+                         size_t *ret_signed, int64_t *ret_version, Error *err)
+    __attribute__((warn_unused_result));
 
 /* Publishes all drafts, a new snapshot where one is needed, and a new timestamp. Nothing is written unless
  * every threshold is met. */

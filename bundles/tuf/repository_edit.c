@@ -12,7 +12,6 @@
 #include "bundles/base/digest.h"
 #include "bundles/base/file.h"
 #include "bundles/base/text.h"
-#include "bundles/tuf/delegations.h"
 #include "bundles/tuf/json.h"
 #include "bundles/tuf/limits.h"
 #include "bundles/tuf/repository.h"
@@ -45,14 +44,51 @@ static bool delegator_edit(TufRepository *repository, const char *role, Delegato
            tuf_repository_role_object(delegator->document, role, &delegator->keys, &delegator->role, err);
 }
 
-static bool set_threshold(json_t *role, int64_t threshold, Error *err) {
-    int64_t keys = (int64_t)json_array_size(json_object_get(role, "keyids"));
-    int64_t wanted = threshold > 0 ? threshold : json_integer_value(json_object_get(role, "threshold"));
-    if (wanted > keys) {
-        return error_set(err, ERROR_USAGE, "threshold %" PRId64 " with %" PRId64 " keys can never be met",
-                         wanted, keys);
+/* Snapshot and timestamp are made at every publication, and root is the delegator itself. A draft will be
+ * checked when it is published. */
+static bool revise_published(TufRepository *repository, const char *role, const json_t *keys,
+                             const json_t *object, Error *err) {
+    Error inner = ERROR_INIT;
+    int64_t version = 0;
+    if (tuf_repository_type(role) != TUF_TYPE_TARGETS) {
+        return true;
     }
-    return json_put(role, "threshold", json_integer(wanted)) || out_of_memory(err);
+    CLEANUP(json_freep) json_t *draft = tuf_repository_draft(repository, role, &inner);
+    if (draft != NULL || inner.kind != ERROR_NOT_FOUND) {
+        return draft != NULL || error_set(err, inner.kind, "%s", inner.text);
+    }
+    if (!tuf_repository_version(repository, role, &version, err) || version == 0) {
+        return version == 0;
+    }
+    CLEANUP(json_freep) json_t *published = tuf_repository_published(repository, role, err);
+    if (published == NULL || tuf_author_verify(published, TUF_TYPE_TARGETS, role, keys, object, NULL)) {
+        return published != NULL;
+    }
+    draft = tuf_repository_edit(repository, role, err);
+    return draft != NULL && tuf_repository_save_draft(repository, role, draft, err);
+}
+
+/* The other drafts come first: without the change they do no harm. */
+bool tuf_repository_save_delegator(TufRepository *repository, const char *name, const json_t *document,
+                                   const char *role, Error *err) {
+    json_t *keys, *object;
+    if (!tuf_repository_role_object(document, role, &keys, &object, err)) {
+        return false;
+    }
+    bool are_bins = object == tuf_repository_bins(document);
+    CLEANUP(json_freep)
+    json_t *roles = are_bins ? tuf_repository_bin_names(object, err) : json_pack("[s]", role);
+    size_t index;
+    json_t *changed;
+    if (roles == NULL) {
+        return are_bins ? false : out_of_memory(err);
+    }
+    json_array_foreach(roles, index, changed) {
+        if (!revise_published(repository, json_string_value(changed), keys, object, err)) {
+            return false;
+        }
+    }
+    return tuf_repository_save_draft(repository, name, document, err);
 }
 
 bool tuf_repository_add_keys(TufRepository *repository, const char *role, TufSigner *const *signers,
@@ -66,34 +102,8 @@ bool tuf_repository_add_keys(TufRepository *repository, const char *role, TufSig
             return out_of_memory(err);
         }
     }
-    return set_threshold(delegator.role, threshold, err) &&
-           tuf_repository_save_draft(repository, delegator.name, delegator.document, err);
-}
-
-static bool role_uses(const json_t *role, const char *keyid) {
-    const json_t *keyids = json_object_get(role, "keyids");
-    for (size_t i = 0; i < json_array_size(keyids); i++) {
-        if (strcmp(json_string_value(json_array_get(keyids, i)), keyid) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool any_role_uses(const json_t *document, const char *keyid) {
-    const json_t *body = tuf_author_body(document);
-    const json_t *delegated = json_object_get(json_object_get(body, "delegations"), "roles");
-    for (TufType type = TUF_TYPE_ROOT; type < TUF_TYPES_COUNT; type++) {
-        if (role_uses(json_object_get(json_object_get(body, "roles"), tuf_type_name(type)), keyid)) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < json_array_size(delegated); i++) {
-        if (role_uses(json_array_get(delegated, i), keyid)) {
-            return true;
-        }
-    }
-    return false;
+    return tuf_author_set_threshold(delegator.role, threshold, err) &&
+           tuf_repository_save_delegator(repository, delegator.name, delegator.document, role, err);
 }
 
 bool tuf_repository_remove_key(TufRepository *repository, const char *role, const char *keyid, Error *err) {
@@ -112,11 +122,9 @@ bool tuf_repository_remove_key(TufRepository *repository, const char *role, cons
         return error_set(err, ERROR_NOT_FOUND, "role %s has no key %s (psw-bundle repo key list)", role,
                          keyid);
     }
-    if (!any_role_uses(delegator.document, keyid)) {
-        (void)json_object_del(delegator.keys, keyid);
-    }
-    return set_threshold(delegator.role, 0, err) &&
-           tuf_repository_save_draft(repository, delegator.name, delegator.document, err);
+    tuf_author_drop_unused_keys(delegator.document, delegator.keys);
+    return tuf_author_set_threshold(delegator.role, 0, err) &&
+           tuf_repository_save_delegator(repository, delegator.name, delegator.document, role, err);
 }
 
 static bool check_path(const char *path, Error *err) {
@@ -206,7 +214,10 @@ bool tuf_repository_add_target(TufRepository *repository, const char *role, cons
     uint64_t length;
     char hex[DIGEST_HEX_SIZE];
     CLEANUP(json_freep) json_t *document = NULL;
-    if (!check_path(path, err) || (document = tuf_repository_edit(repository, role, err)) == NULL ||
+    AUTO_FREE char *speaker =
+        check_path(path, err) ? tuf_repository_role_for(repository, role, path, err) : NULL;
+    if (speaker == NULL || !tuf_repository_check_path(repository, speaker, path, err) ||
+        (document = tuf_repository_edit(repository, speaker, err)) == NULL ||
         !store_file(tuf_repository_targets_fd(repository), path, fd, &digest, &length, err)) {
         return false;
     }
@@ -217,117 +228,19 @@ bool tuf_repository_add_target(TufRepository *repository, const char *role, cons
         (custom != NULL && json_object_set(target, "custom", custom) != 0)) {
         return out_of_memory(err);
     }
-    return tuf_repository_save_draft(repository, role, document, err);
+    return tuf_repository_save_draft(repository, speaker, document, err);
 }
 
 bool tuf_repository_remove_target(TufRepository *repository, const char *role, const char *path, Error *err) {
-    CLEANUP(json_freep) json_t *document = tuf_repository_edit(repository, role, err);
+    AUTO_FREE char *speaker = tuf_repository_role_for(repository, role, path, err);
+    CLEANUP(json_freep)
+    json_t *document = speaker == NULL ? NULL : tuf_repository_edit(repository, speaker, err);
     if (document == NULL) {
         return false;
     }
     if (json_object_del(json_object_get(tuf_author_body(document), "targets"), path) != 0) {
-        return error_set(err, ERROR_NOT_FOUND, "role %s does not list target %s", role,
+        return error_set(err, ERROR_NOT_FOUND, "role %s does not list target %s", speaker,
                          text_is_printable(path, 256) ? path : "?");
     }
-    return tuf_repository_save_draft(repository, role, document, err);
-}
-
-static json_t *text_list(const char *const *texts, size_t count) {
-    json_t *list = json_array();
-    for (size_t i = 0; i < count; i++) {
-        if (json_array_append_new(list, json_string(texts[i])) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    }
-    return list;
-}
-
-static bool check_delegation(const TufRepositoryDelegation *delegation, Error *err) {
-    if (!tuf_delegation_name_is_fit(delegation->name) || !file_name_is_safe(delegation->name) ||
-        strpbrk(delegation->name, "/+") != NULL) {
-        return error_set(err, ERROR_USAGE,
-                         "a delegated role's name has A-Z a-z 0-9 '.' '_' '-' and is not one of "
-                         "root, timestamp, snapshot, targets");
-    }
-    if ((delegation->paths_count > 0) == (delegation->hash_prefixes_count > 0)) {
-        return error_set(err, ERROR_USAGE,
-                         "a delegation is by path patterns or by hash prefixes: give one kind");
-    }
-    for (size_t i = 0; i < delegation->paths_count; i++) {
-        const char *plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-/*?";
-        if (delegation->paths[i][strspn(delegation->paths[i], plain)] != '\0') {
-            return error_set(err, ERROR_USAGE,
-                             "a path pattern has plain characters, '*' and '?': clients differ in "
-                             "reading others");
-        }
-    }
-    for (size_t i = 0; i < delegation->hash_prefixes_count; i++) {
-        const char *prefix = delegation->hash_prefixes[i];
-        if (prefix[strspn(prefix, "0123456789abcdef")] != '\0' || strlen(prefix) > 64) {
-            return error_set(err, ERROR_USAGE, "a hash prefix is at most 64 lower-case hex digits");
-        }
-    }
-    return true;
-}
-
-/* The entry of the role in the delegator's document, made if missing. */
-static json_t *delegation_entry(json_t *document, const char *name) {
-    json_t *body = tuf_author_body(document);
-    if (json_object_get(body, "delegations") == NULL &&
-        !json_put(body, "delegations", json_pack("{s:{}, s:[]}", "keys", "roles"))) {
-        return NULL;
-    }
-    json_t *roles = json_object_get(json_object_get(body, "delegations"), "roles");
-    size_t index;
-    json_t *entry;
-    json_array_foreach(roles, index, entry) {
-        if (strcmp(json_string_value(json_object_get(entry, "name")), name) == 0) {
-            return entry;
-        }
-    }
-    entry = json_pack("{s:s, s:[], s:i, s:b}", "name", name, "keyids", "threshold", 1, "terminating", 0);
-    return json_array_append_new(roles, entry) == 0 ? entry : NULL;
-}
-
-static bool make_draft_if_missing(TufRepository *repository, const char *role, Error *err) {
-    Error inner = ERROR_INIT;
-    CLEANUP(json_freep) json_t *present = tuf_repository_newest(repository, role, &inner);
-    if (present != NULL) {
-        return true;
-    }
-    if (inner.kind != ERROR_NOT_FOUND) {
-        return error_set(err, inner.kind, "%s", inner.text);
-    }
-    CLEANUP(json_freep)
-    json_t *document =
-        tuf_author_new(TUF_TYPE_TARGETS, 1, tuf_repository_expiry(repository, TUF_TYPE_TARGETS));
-    return document == NULL ? out_of_memory(err) : tuf_repository_save_draft(repository, role, document, err);
-}
-
-bool tuf_repository_delegate(TufRepository *repository, const TufRepositoryDelegation *delegation,
-                             TufSigner *const *signers, size_t count, Error *err) {
-    CLEANUP(json_freep) json_t *document = NULL;
-    if (!check_delegation(delegation, err) ||
-        (document = tuf_repository_edit(repository, delegation->from, err)) == NULL) {
-        return false;
-    }
-    json_t *entry = delegation_entry(document, delegation->name);
-    json_t *keys = json_object_get(json_object_get(tuf_author_body(document), "delegations"), "keys");
-    bool by_path = delegation->paths_count > 0;
-    json_t *list = by_path ? text_list(delegation->paths, delegation->paths_count)
-                           : text_list(delegation->hash_prefixes, delegation->hash_prefixes_count);
-    (void)json_object_del(entry, by_path ? "path_hash_prefixes" : "paths");
-    if (!json_put(entry, by_path ? "paths" : "path_hash_prefixes", list) ||
-        !json_put(entry, "terminating", json_boolean(delegation->terminating))) {
-        return out_of_memory(err);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!tuf_author_add_key(keys, entry, signers[i])) {
-            return out_of_memory(err);
-        }
-    }
-    return set_threshold(entry, delegation->threshold, err) &&
-           make_draft_if_missing(repository, delegation->name, err) &&
-           tuf_repository_save_draft(repository, delegation->from, document, err);
+    return tuf_repository_save_draft(repository, speaker, document, err);
 }

@@ -41,49 +41,34 @@ static TufMetadata *parse(const json_t *document, const char *role, Buffer *byte
     return tuf_metadata_parse(buffer_bytes(bytes), role, tuf_repository_type(role), err);
 }
 
-/* The role as its delegator defines it in the edition; borrows from `ret_delegator`. */
-static bool find_role(const Edition *edition, const char *role, json_t **ret_delegator, TufRole *ret_role,
-                      TufKeyring *ret_keyring, Error *err) {
-    json_t *keys, *object;
-    AUTO_FREE char *name = NULL;
-    json_t *staged;
+/* The document that delegates to the role in the edition; the caller's. */
+static json_t *find_delegator(const Edition *edition, const char *role, Error *err) {
+    json_t *keys, *object, *staged;
     const char *delegating;
     /* a delegation that is published together with its role is in the edition, not in public/ */
     json_object_foreach(edition->documents, delegating, staged) {
-        Error ignored = ERROR_INIT;
-        if (name == NULL && strcmp(delegating, "snapshot") != 0 && strcmp(delegating, "timestamp") != 0 &&
-            tuf_repository_role_object(staged, role, &keys, &object, &ignored)) {
-            name = strdup(delegating);
+        if (strcmp(delegating, "snapshot") != 0 && strcmp(delegating, "timestamp") != 0 &&
+            tuf_repository_role_object(staged, role, &keys, &object, NULL)) {
+            return json_incref(staged);
         }
     }
-    if (name == NULL) {
-        name = tuf_repository_delegator(edition->repository, role, false, err);
-    }
-    CLEANUP(json_freep) json_t *delegator = name == NULL ? NULL : edition_document(edition, name, err);
-    if (delegator == NULL || !tuf_repository_role_object(delegator, role, &keys, &object, err) ||
-        !tuf_keyring_parse(keys, "keys", ret_keyring, err)) {
-        return false;
-    }
-    if (!tuf_role_parse(object, role, "role", ret_role, err)) {
-        tuf_keyring_done(ret_keyring);
-        return false;
-    }
-    *ret_delegator = TAKE(delegator);
-    return true;
+    AUTO_FREE char *name = tuf_repository_delegator(edition->repository, role, false, err);
+    return name == NULL ? NULL : edition_document(edition, name, err);
 }
 
-static bool verify(const Edition *edition, const char *role, const TufMetadata *metadata, Error *err) {
-    CLEANUP(json_freep) json_t *delegator = NULL;
-    CLEANUP(tuf_role_done) TufRole parsed = {0};
-    CLEANUP(tuf_keyring_done) TufKeyring keyring = {0};
+/* Snapshot and timestamp are signed while they are published, everything else by `sign`. */
+static bool verify(const Edition *edition, const char *role, const json_t *document, Error *err) {
+    json_t *keys, *object;
     Error inner = ERROR_INIT;
-    if (!find_role(edition, role, &delegator, &parsed, &keyring, err)) {
+    TufType type = tuf_repository_type(role);
+    bool is_online = type == TUF_TYPE_SNAPSHOT || type == TUF_TYPE_TIMESTAMP;
+    CLEANUP(json_freep) json_t *delegator = find_delegator(edition, role, err);
+    if (delegator == NULL || !tuf_repository_role_object(delegator, role, &keys, &object, err)) {
         return false;
     }
-    if (!tuf_metadata_verify(metadata, &parsed, &keyring, &inner)) {
-        return error_set(err, inner.kind, "role %s: %s (psw-bundle repo sign)", role, inner.text);
-    }
-    return true;
+    return tuf_author_verify(document, type, role, keys, object, &inner) ||
+           error_set(err, inner.kind, "role %s: %s (%s)", role, inner.text,
+                     is_online ? "its keys: --key, or signers in repo.yaml" : "psw-bundle repo sign");
 }
 
 /* A root must also satisfy the one before it. */
@@ -107,38 +92,62 @@ static bool verify_rotation(const Edition *edition, const TufMetadata *root, Err
 }
 
 /* A publication that was interrupted has written some of its files: the same bytes may be published again. */
-static bool is_written_already(const Edition *edition, const char *role, Buffer *bytes) {
-    CLEANUP(buffer_done) Buffer other = BUFFER_INIT(JSON_SIZE_MAX);
-    CLEANUP(json_freep) json_t *published = tuf_repository_published(edition->repository, role, NULL);
-    return published != NULL && tuf_author_format(published, &other) &&
-           bytes_equal(buffer_bytes(bytes), buffer_bytes(&other));
+static bool is_written_already(TufRepository *repository, const char *role, const json_t *document) {
+    CLEANUP(json_freep) json_t *published = tuf_repository_published(repository, role, NULL);
+    return published != NULL && json_equal(published, document) == 1;
 }
 
-static bool check_next(const Edition *edition, const char *role, const TufMetadata *metadata, Buffer *bytes,
-                       Error *err) {
-    int64_t version = 0;
-    char expires[CLOCK_TIME_SIZE];
-    clock_format(metadata->expires, expires);
-    if (!tuf_repository_version(edition->repository, role, &version, err)) {
+/* Whether the document may be the next version of its role. */
+static bool check_next(TufRepository *repository, const char *role, const json_t *document, Error *err) {
+    int64_t version = 0, expires = 0;
+    const char *text = json_string_value(json_object_get(tuf_author_body(document), "expires"));
+    if (!tuf_repository_version(repository, role, &version, err)) {
         return false;
     }
-    if (metadata->version != version + 1 && !is_written_already(edition, role, bytes)) {
+    if (tuf_author_version(document) != version + 1 && !is_written_already(repository, role, document)) {
         return error_set(err, ERROR_CONFLICT,
-                         "role %s: the draft is version %" PRId64 ", %" PRId64 " comes next: change it anew",
-                         role, metadata->version, version + 1);
+                         "role %s: version %" PRId64 " was published since the draft was made: sign it again "
+                         "(psw-bundle repo sign)",
+                         role, version);
     }
-    return metadata->expires > tuf_repository_now(edition->repository) ||
-           error_set(err, ERROR_VERIFY, "role %s: the draft expired at %s: change it anew and sign it", role,
-                     expires);
+    return (text != NULL && clock_parse(text, &expires) && expires > tuf_repository_now(repository)) ||
+           error_set(err, ERROR_VERIFY,
+                     "role %s: the draft expired at %s: sign it again (psw-bundle repo sign)", role, text);
 }
 
 static bool check_document(const Edition *edition, const char *role, Error *err) {
     CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(JSON_SIZE_MAX);
-    CLEANUP(tuf_metadata_freep)
-    TufMetadata *metadata = parse(json_object_get(edition->documents, role), role, &bytes, err);
-    return metadata != NULL && check_next(edition, role, metadata, &bytes, err) &&
-           verify(edition, role, metadata, err) &&
+    const json_t *document = json_object_get(edition->documents, role);
+    CLEANUP(tuf_metadata_freep) TufMetadata *metadata = parse(document, role, &bytes, err);
+    return metadata != NULL && check_next(edition->repository, role, document, err) &&
+           verify(edition, role, document, err) &&
            (metadata->type != TUF_TYPE_ROOT || verify_rotation(edition, metadata, err));
+}
+
+/* What stays as it is must satisfy delegations that change. */
+static bool check_rest(const Edition *edition, const json_t *roles, Error *err) {
+    size_t index;
+    json_t *entry;
+    json_array_foreach(roles, index, entry) {
+        const char *role = json_string_value(entry);
+        if (tuf_repository_type(role) != TUF_TYPE_TARGETS ||
+            json_object_get(edition->documents, role) != NULL) {
+            continue;
+        }
+        CLEANUP(json_freep) json_t *published = tuf_repository_published(edition->repository, role, err);
+        Error inner = ERROR_INIT;
+        if (published == NULL) {
+            return false;
+        }
+        if (!verify(edition, role, published, &inner)) {
+            return error_set(
+                err, inner.kind,
+                "role %s is published as other keys signed it: add its keys again (psw-bundle repo key "
+                "add), which makes a draft, and sign that",
+                role);
+        }
+    }
+    return true;
 }
 
 static bool names_key(const json_t *role, const char *keyid) {
@@ -183,18 +192,36 @@ static bool sign_document(TufRepository *repository, const json_t *delegator, co
     return true;
 }
 
+/* A draft that expired, or that another publication overtook, is worth nothing as it is: so are its
+ * signatures. */
+static bool refresh_draft(TufRepository *repository, const char *role, json_t *document, bool *ret_refreshed,
+                          Error *err) {
+    int64_t version = 0;
+    Error inner = ERROR_INIT;
+    *ret_refreshed = !check_next(repository, role, document, &inner);
+    if (!*ret_refreshed) {
+        return true;
+    }
+    return tuf_repository_version(repository, role, &version, err) &&
+           (tuf_author_revise(document, version + 1,
+                              tuf_repository_expiry(repository, tuf_repository_type(role))) ||
+            out_of_memory(err));
+}
+
 bool tuf_repository_sign(TufRepository *repository, const char *role, TufSigner *const *signers, size_t count,
-                         size_t *ret_signed, Error *err) {
+                         size_t *ret_signed, int64_t *ret_version, Error *err) {
     size_t signed_count = 0;
+    bool refreshed = false;
     CLEANUP(json_freep) json_t *document = tuf_repository_draft(repository, role, err);
     AUTO_FREE char *name = document == NULL ? NULL : tuf_repository_delegator(repository, role, true, err);
     CLEANUP(json_freep)
     json_t *delegator = name == NULL ? NULL : tuf_repository_newest(repository, name, err);
-    if (delegator == NULL ||
+    if (delegator == NULL || !refresh_draft(repository, role, document, &refreshed, err) ||
         !sign_document(repository, delegator, role, document, signers, count, &signed_count, err)) {
         return false;
     }
     *ret_signed = signed_count;
+    *ret_version = tuf_author_version(document);
     return signed_count == 0 || tuf_repository_save_draft(repository, role, document, err);
 }
 
@@ -256,6 +283,15 @@ static json_t *snapshot_meta(const Edition *edition, Error *err) {
     return TAKE(meta);
 }
 
+static bool is_due(const TufRepository *repository, const json_t *document, TufType type, int64_t within) {
+    int64_t lifetime = tuf_repository_config(repository)->lifetime[type];
+    int64_t now = tuf_repository_now(repository);
+    int64_t expires = 0;
+    const char *text = json_string_value(json_object_get(tuf_author_body(document), "expires"));
+    return text == NULL || !clock_parse(text, &expires) ||
+           expires - now <= (within < 0 ? lifetime / 2 : within);
+}
+
 /* Whether the published snapshot does no longer do. */
 static bool snapshot_is_due(const Edition *edition, bool *ret_due, Error *err) {
     const char *role;
@@ -267,17 +303,13 @@ static bool snapshot_is_due(const Edition *edition, bool *ret_due, Error *err) {
         }
     }
     Error inner = ERROR_INIT;
-    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(JSON_SIZE_MAX);
     CLEANUP(json_freep) json_t *before = tuf_repository_published(edition->repository, "snapshot", &inner);
     if (before == NULL) {
         *ret_due = true;
         return inner.kind == ERROR_NOT_FOUND || error_set(err, inner.kind, "%s", inner.text);
     }
-    CLEANUP(tuf_metadata_freep) TufMetadata *metadata = parse(before, "snapshot", &bytes, err);
-    if (metadata == NULL) {
-        return false;
-    }
-    *ret_due = !verify(edition, "snapshot", metadata, NULL); /* its keys were changed in root */
+    *ret_due = is_due(edition->repository, before, TUF_TYPE_SNAPSHOT, -1) ||
+               !verify(edition, "snapshot", before, NULL); /* its keys were changed in root */
     return true;
 }
 
@@ -322,8 +354,8 @@ static bool write_all(const Edition *edition, Error *err) {
     return true;
 }
 
-/* Everything is checked before anything is written. */
-static bool edition_publish(const Edition *edition, bool force_snapshot, Error *err) {
+/* Everything is checked before anything is written. `roles`: all of them; NULL when no delegation changes. */
+static bool edition_publish(const Edition *edition, const json_t *roles, bool force_snapshot, Error *err) {
     const char *role;
     json_t *document;
     bool due = false;
@@ -332,7 +364,7 @@ static bool edition_publish(const Edition *edition, bool force_snapshot, Error *
             return false;
         }
     }
-    if (!snapshot_is_due(edition, &due, err)) {
+    if (!check_rest(edition, roles, err) || !snapshot_is_due(edition, &due, err)) {
         return false;
     }
     if (due || force_snapshot) {
@@ -366,24 +398,7 @@ bool tuf_repository_publish(TufRepository *repository, TufSigner *const *signers
             return out_of_memory(err);
         }
     }
-    if (!edition_publish(&edition, false, err)) {
-        return false;
-    }
-    for (size_t i = 0; i < json_array_size(roles); i++) {
-        if (!tuf_repository_drop_draft(repository, json_string_value(json_array_get(roles, i)), err)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_due(const TufRepository *repository, const json_t *document, TufType type, int64_t within) {
-    int64_t lifetime = tuf_repository_config(repository)->lifetime[type];
-    int64_t now = tuf_repository_now(repository);
-    int64_t expires = 0;
-    const char *text = json_string_value(json_object_get(tuf_author_body(document), "expires"));
-    return text == NULL || !clock_parse(text, &expires) ||
-           expires - now <= (within < 0 ? lifetime / 2 : within);
+    return edition_publish(&edition, roles, false, err) && tuf_repository_drop_drafts(repository, roles, err);
 }
 
 /* Takes a due role into the edition when the signers suffice, else notes it. */
@@ -427,7 +442,7 @@ static bool renew_online(const Edition *edition, int64_t within, json_t *renewed
         !is_due(edition->repository, timestamp, TUF_TYPE_TIMESTAMP, within)) {
         return true;
     }
-    if (!edition_publish(edition, due, err)) {
+    if (!edition_publish(edition, NULL, due, err)) {
         return false;
     }
     bool has_snapshot = json_object_get(edition->documents, "snapshot") != NULL;

@@ -19,8 +19,9 @@ typedef struct Waiting {
 typedef struct Search {
     TufClient *client;
     const TufFetcher *fetcher;
-    const char *path; /* NULL: every delegation, for listing */
-    Waiting *waiting; /* a stack: the last is visited next */
+    const char *path;      /* NULL: listing */
+    const char *directory; /* of which targets are listed; NULL: of all */
+    Waiting *waiting;      /* a stack: the last is visited next */
     size_t waiting_count, waiting_capacity;
     char **visited;
     size_t visited_count, visited_max;
@@ -76,7 +77,7 @@ static const TufMetadata *load_role(Search *search, const Waiting *next, Error *
     }
     if (kept == NULL) {
         AUTO_FREE char *name = strdup(next->role.name);
-        if (name == NULL || client->delegated_count == TUF_CLIENT_DELEGATED_MAX) {
+        if (name == NULL || client->delegated_count == client->delegated_max) {
             error_set(err, ERROR_LIMIT, "too many delegated roles in one search");
             return NULL;
         }
@@ -107,15 +108,11 @@ static void drop_waiting(Search *search) {
     }
 }
 
-static bool push_bin(Search *search, const TufDelegations *delegations, Error *err) {
-    if (search->path == NULL) {
-        return true; /* 2^32 bins cannot be listed */
-    }
-    AUTO_FREE char *name = tuf_delegations_bin(delegations, search->path);
+static bool push_named_bin(Search *search, const TufDelegations *delegations, char *taken_name, Error *err) {
+    AUTO_FREE char *name = taken_name;
     if (name == NULL) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
-    drop_waiting(search); /* a bin ends the search, as in the other clients */
     Waiting next = {.role = delegations->bins, .keyring = &delegations->keyring, .owned = name};
     next.role.name = name;
     if (!push(search, &next, err)) {
@@ -123,6 +120,39 @@ static bool push_bin(Search *search, const TufDelegations *delegations, Error *e
     }
     (void)TAKE(name);
     return true;
+}
+
+static bool too_many_roles(const Search *search, Error *err) {
+    return error_set(err, ERROR_LIMIT,
+                     "the targets cannot be listed: more than %zu delegated roles may speak for them: the "
+                     "publisher has to delegate to fewer roles or bins",
+                     search->visited_max - 1);
+}
+
+static bool push_all_bins(Search *search, const TufDelegations *delegations, Error *err) {
+    unsigned long count = delegations->bit_length < 32 ? 1UL << delegations->bit_length : UINT32_MAX;
+    if (count >= search->visited_max) {
+        return too_many_roles(search, err);
+    }
+    while (count-- > 0) {
+        if (!push_named_bin(search, delegations, tuf_delegations_bin_name(delegations, count), err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool push_bin(Search *search, const TufDelegations *delegations, Error *err) {
+    if (search->path == NULL) {
+        return push_all_bins(search, delegations, err);
+    }
+    drop_waiting(search); /* a bin ends the search, as in the other clients */
+    return push_named_bin(search, delegations, tuf_delegations_bin(delegations, search->path), err);
+}
+
+static bool is_wanted(const Search *search, const TufDelegation *delegation) {
+    return search->path != NULL ? tuf_delegation_matches(delegation, search->path)
+                                : tuf_delegation_may_match_in(delegation, search->directory);
 }
 
 static bool push_delegations(Search *search, const TufMetadata *metadata, Error *err) {
@@ -144,8 +174,7 @@ static bool push_delegations(Search *search, const TufMetadata *metadata, Error 
     for (size_t i = end; i-- > 0;) {
         const TufDelegation *delegation = &delegations->roles[i];
         Waiting next = {.role = delegation->role, .keyring = &delegations->keyring};
-        bool wanted = search->path == NULL || tuf_delegation_matches(delegation, search->path);
-        if (wanted && !push(search, &next, err)) {
+        if (is_wanted(search, delegation) && !push(search, &next, err)) {
             return false;
         }
     }
@@ -165,11 +194,14 @@ static bool was_visited(const Search *search, const char *name) {
  * entry of `visited` that was added last. */
 static bool search_next(Search *search, const TufMetadata **ret_metadata, Error *err) {
     *ret_metadata = NULL;
-    while (search->waiting_count > 0 && search->visited_count < search->visited_max) {
+    while (search->waiting_count > 0) {
         Waiting next = search->waiting[--search->waiting_count];
         AUTO_FREE char *owned = next.owned;
         if (was_visited(search, next.role.name)) {
             continue;
+        }
+        if (search->visited_count == search->visited_max) {
+            return search->path != NULL || too_many_roles(search, err);
         }
         char *name = strdup(next.role.name);
         if (name == NULL) {
@@ -236,7 +268,7 @@ static bool check_ready(TufClient *client, Error *err) {
         return error_set(err, ERROR_USAGE, "targets are known only after a refresh that succeeded");
     }
     /* Between searches, nothing borrows from what is kept. */
-    if (client->delegated_count + client->limits.delegations > TUF_CLIENT_DELEGATED_MAX) {
+    if (client->delegated_count + client->limits.delegations > client->delegated_max) {
         tuf_client_forget_delegated(client);
     }
     return true;
@@ -254,6 +286,12 @@ bool tuf_client_find_target(TufClient *client, const TufFetcher *fetcher, const 
     return search_init(&search, client, fetcher, path, err) && search_run(&search, ret_target, err);
 }
 
+static bool lies_in(const char *path, const char *directory) {
+    size_t length = directory == NULL ? 0 : strlen(directory);
+    return directory == NULL || (strncmp(path, directory, length) == 0 && path[length] == '/' &&
+                                 strchr(path + length + 1, '/') == NULL);
+}
+
 /* Every path that the visited roles list, each once. */
 static bool collect_paths(Search *search, json_t *paths, Error *err) {
     const TufMetadata *metadata = search->client->trusted.targets;
@@ -264,7 +302,7 @@ static bool collect_paths(Search *search, json_t *paths, Error *err) {
         const char *path;
         json_t *target;
         json_object_foreach((json_t *)(uintptr_t)metadata->targets, path, target) {
-            if (json_object_set_new(paths, path, json_null()) != 0) {
+            if (lies_in(path, search->directory) && json_object_set_new(paths, path, json_null()) != 0) {
                 return error_set(err, ERROR_MEMORY, "out of memory");
             }
         }
@@ -275,15 +313,18 @@ static bool collect_paths(Search *search, json_t *paths, Error *err) {
     return true;
 }
 
-bool tuf_client_each_target(TufClient *client, const TufFetcher *fetcher, TufTargetFn each, void *context,
-                            Error *err) {
+bool tuf_client_each_target(TufClient *client, const TufFetcher *fetcher, const char *directory,
+                            TufTargetFn each, void *context, Error *err) {
     if (!check_ready(client, err)) {
         return false;
     }
     CLEANUP(json_freep) json_t *paths = json_object();
     CLEANUP(search_done) Search search = {0};
-    if (!search_init(&search, client, fetcher, NULL, err) || paths == NULL ||
-        !collect_paths(&search, paths, err)) {
+    if (!search_init(&search, client, fetcher, NULL, err) || paths == NULL) {
+        return paths == NULL ? error_set(err, ERROR_MEMORY, "out of memory") : false;
+    }
+    search.directory = directory;
+    if (!collect_paths(&search, paths, err)) {
         return false;
     }
     const char *path;

@@ -54,12 +54,17 @@ class Interoperability(unittest.TestCase):
         repository.repo("delegate", "vendor", "--key", keys["ecdsa"], "--path", "vendor/*", "--terminating")
         prefix = hashlib.sha256(b"by-hash.bin").hexdigest()[:2]
         repository.repo("delegate", "hashed", "--key", keys["rsa"], "--hash-prefix", prefix)
+        repository.repo("delegate", "spread", "--key", keys["ed25519"], "--path", "spread/*")
+        repository.repo("delegate", "bin", "--bits", "5", "--key", keys["ed25519"], "--from", "spread")
+        spread = {f"spread/{number}": f"in bins {number}" for number in range(5)}
+        for path, content in spread.items():
+            repository.add(path, content, "--role", "bin")
         repository.add("vendor/two.bin", "two", "--role", "vendor")
         repository.add("by-hash.bin", "three", "--role", "hashed")
         repository.publish(repository.path("keys", "root.pem"), repository.path("keys", "targets.pem"),
                            *keys.values())
         server = self.serve(repository.public)
-        contents = {"top.bin": "one", "vendor/two.bin": "two", "by-hash.bin": "three"}
+        contents = {"top.bin": "one", "vendor/two.bin": "two", "by-hash.bin": "three", **spread}
         done = self.node("tuf_js_client.mjs", repository.first_root, server.url, *contents)
         self.assertEqual(done.returncode, 0, done.stderr)
         found = [json.loads(line) for line in done.stdout.splitlines()]
@@ -67,9 +72,10 @@ class Interoperability(unittest.TestCase):
                          {path: hashlib.sha256(text.encode()).hexdigest() for path, text in contents.items()})
         self.assertEqual(found[0]["custom"], {"note": "tab\tquote\"back\\slash \U0001f512"})
         self.assertIn("/metadata/2.root.json", server.requests)
-        missing = self.node("tuf_js_client.mjs", repository.first_root, server.url, "vendor/none")
-        self.assertEqual(missing.returncode, 1)
-        self.assertIn("not found", missing.stderr)
+        for none in ("vendor/none", "spread/none"):
+            missing = self.node("tuf_js_client.mjs", repository.first_root, server.url, none)
+            self.assertEqual(missing.returncode, 1)
+            self.assertIn("not found", missing.stderr)
 
     def test_our_client_reads_a_repository_of_tuf_js(self):
         made = self.node("tuf_js_author.mjs", os.path.join(self.place, "site"))

@@ -124,6 +124,47 @@ class Publishing(Site):
         with tarfile.open(out) as archive:
             self.assertEqual(archive.getnames(), names)
 
+    def test_targets_in_hash_bins_are_added_renewed_exported_and_found(self):
+        self.repository.repo("delegate", "bins", "--bits", "4", "--key", self.repository.path("keys", "online.pem"))
+        contents = {f"stable/{number}.bin": str(number) for number in range(6)}
+        for path, content in contents.items():
+            self.repository.add(path, content, "--role", "bins")
+        self.assertIn("bins bins: 16 drafts, signed by 1 of the given keys", self.repository.sign().stdout)
+        self.assertIn("drafts of 16, without signatures: 0", self.repository.repo("status", check=False).stdout)
+        self.repository.repo("publish")
+        self.reader.download(*contents)
+        for path, content in contents.items():
+            self.assertEqual(self.reader.content(path), content)
+        status = self.repository.repo("status")
+        self.assertIn("bins         version 1     expires", status.stdout)
+        self.assertEqual(len(status.stdout.splitlines()), 5)
+        renewed = json.loads(self.repository.repo("renew", "--within", "90d", "--json", check=False).stdout)
+        self.assertEqual(len([role for role in renewed["renewed"] if role.startswith("bins-")]), 16)
+        self.repository.repo("remove", "stable/1.bin", "--role", "bins")
+        self.assertIn("bins: 1 of 1", self.repository.key("list", self.repository.directory).stdout)
+        self.repository.publish()
+        self.assertEqual(self.reader.download("stable/1.bin", check=False).returncode, 1)
+        out = os.path.join(self.place, "out.tar")
+        self.repository.repo("export", "-o", out)
+        with tarfile.open(out) as archive:
+            names = [name.split(".", 1)[1] for name in archive.getnames() if name.startswith("targets/")]
+        self.assertEqual(sorted(names), sorted(["a.bin"] + [f"{number}.bin" for number in (0, 2, 3, 4, 5)]))
+
+    def test_a_delegation_is_taken_back(self):
+        key = self.repository.path("keys", "online.pem")
+        self.repository.repo("delegate", "vendor", "--key", key, "--path", "vendor/*")
+        self.repository.add("vendor/x", "theirs", "--role", "vendor")
+        self.repository.publish()
+        self.reader.download("vendor/x")
+        self.repository.repo("delegate", "vendor", "--remove")
+        self.repository.publish()
+        self.assertEqual(self.reader.download("vendor/x", check=False).returncode, 1)
+        for arguments, word in ((["vendor", "--remove", "--key", key], "--from only"), (["vendor"], "one kind"),
+                                (["pk", "--bits", "11"], "'11' is not understood"), (["none", "--remove"], "none")):
+            done = self.repository.repo("delegate", *arguments, check=False)
+            self.assertNotEqual(done.returncode, 0)
+            self.assertIn(word, done.stderr)
+
     def test_misuse_is_told_in_one_sentence(self):
         for arguments, word in ((["frobnicate"], "no verb"), (["add", self.repository.directory], "give files"),
                                 (["sign", self.repository.directory, "--threshold", "2"], "not for this verb"),

@@ -50,12 +50,15 @@ static void expect(bool worked, const Error *err) {
 }
 
 static void sign_all(Place *place) {
-    static const char *const roles[] = {"root", "targets", "vendor"};
-    for (size_t i = 0; i < 3; i++) {
-        Error err = ERROR_INIT;
+    Error err = ERROR_INIT;
+    CLEANUP(json_freep) json_t *roles = tuf_repository_roles(place->repository, true, &err);
+    expect(roles != NULL, &err);
+    for (size_t i = 0; i < json_array_size(roles); i++) {
         size_t count;
-        bool signed_it =
-            tuf_repository_sign(place->repository, roles[i], place->signers, SIGNERS, &count, &err);
+        int64_t version;
+        err = ERROR_INIT;
+        bool signed_it = tuf_repository_sign(place->repository, json_string_value(json_array_get(roles, i)),
+                                             place->signers, SIGNERS, &count, &version, &err);
         assert_true(signed_it || err.kind == ERROR_NOT_FOUND);
     }
 }
@@ -208,17 +211,18 @@ static void a_rotated_root_needs_the_old_and_the_new_keys(void **state) {
     Place *place = *state;
     Error err = ERROR_INIT;
     size_t count = 0;
+    int64_t made = 0;
     char old[TUF_KEYID_SIZE];
     sign_and_publish(place);
     expect_node_reads(place, "none", NULL);
     (void)snprintf(old, sizeof old, "%s", tuf_signer_keyid(place->signers[0]));
     expect(tuf_repository_add_keys(place->repository, "root", &place->signers[3], 1, 0, &err), &err);
     expect(tuf_repository_remove_key(place->repository, "root", old, &err), &err);
-    expect(tuf_repository_sign(place->repository, "root", &place->signers[3], 1, &count, &err), &err);
+    expect(tuf_repository_sign(place->repository, "root", &place->signers[3], 1, &count, &made, &err), &err);
     assert_int_equal(count, 1);
     assert_false(publish(place, &err));
     assert_non_null(strstr(err.text, "as root version 1 demands"));
-    expect(tuf_repository_sign(place->repository, "root", &place->signers[0], 1, &count, &err), &err);
+    expect(tuf_repository_sign(place->repository, "root", &place->signers[0], 1, &count, &made, &err), &err);
     expect(publish(place, &err), &err);
     assert_int_equal(version(place, "root"), 2);
     expect_node_reads(place, "none", NULL);
@@ -255,12 +259,183 @@ static void a_delegated_role_speaks_for_its_paths(void **state) {
                                           .threshold = 1};
     expect(tuf_repository_delegate(place->repository, &delegation, &place->signers[3], 1, &err), &err);
     expect(add_target(place, "vendor", "vendor/x", "theirs", &err), &err);
-    expect(add_target(place, "vendor", "y", "not theirs to say", &err), &err);
+    assert_false(add_target(place, "vendor", "y", "not theirs to say", &err));
+    assert_non_null(strstr(err.text, "role vendor may not speak for it, as role targets delegates"));
     sign_and_publish(place);
     expect_node_reads(place, "vendor/x", "theirs");
-    expect_node_reads(place, "y", NULL);
     CLEANUP(json_freep) json_t *roles = tuf_repository_roles(place->repository, false, &err);
     assert_int_equal(json_array_size(roles), 3);
+}
+
+static void delegate(Place *place, const char *from, const char *name, const char *pattern, unsigned bits) {
+    Error err = ERROR_INIT;
+    TufRepositoryDelegation delegation = {.from = from,
+                                          .name = name,
+                                          .paths = &pattern,
+                                          .paths_count = pattern != NULL ? 1 : 0,
+                                          .bit_length = bits,
+                                          .threshold = 1};
+    expect(tuf_repository_delegate(place->repository, &delegation, &place->signers[3], 1, &err), &err);
+}
+
+static void targets_are_spread_over_bins_and_found_there(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    char path[16];
+    delegate(place, "targets", "pk", NULL, 3);
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(path, sizeof path, "dir/%d", i);
+        expect(add_target(place, "pk", path, path, &err), &err);
+    }
+    expect(tuf_repository_remove_target(place->repository, "pk", "dir/7", &err), &err);
+    sign_and_publish(place);
+    for (int i = 0; i < 20; i++) {
+        (void)snprintf(path, sizeof path, "dir/%d", i);
+        expect_node_reads(place, path, i == 7 ? NULL : path);
+    }
+    CLEANUP(json_freep) json_t *groups = tuf_repository_groups(place->repository, false, &err);
+    assert_int_equal(json_array_size(groups), 3);
+    assert_int_equal(json_array_size(json_object_get(json_array_get(groups, 2), "roles")), 8);
+    /* one changed bin is one new file */
+    expect(add_target(place, "pk", "dir/7", "again", &err), &err);
+    sign_and_publish(place);
+    expect_node_reads(place, "dir/7", "again");
+    int64_t versions = 0;
+    for (int i = 0; i < 8; i++) {
+        (void)snprintf(path, sizeof path, "pk-%d", i);
+        versions += version(place, path);
+    }
+    assert_int_equal(versions, 9);
+}
+
+static void bins_keep_to_themselves(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    static const char *const any[] = {"*"};
+    static const struct {
+        const char *from, *name;
+        unsigned bits;
+        ErrorKind kind;
+    } bad[] = {{"targets", "other", 0, ERROR_CONFLICT}, {"targets", "pk", 4, ERROR_CONFLICT},
+               {"targets", "qk", 3, ERROR_CONFLICT},    {"pk-1", "x", 0, ERROR_USAGE},
+               {"targets", "pk", 0, ERROR_CONFLICT},    {"targets", "big", 11, ERROR_USAGE}};
+    delegate(place, "targets", "pk", NULL, 3);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        TufRepositoryDelegation delegation = {.from = bad[i].from,
+                                              .name = bad[i].name,
+                                              .paths = any,
+                                              .paths_count = bad[i].bits == 0 ? 1 : 0,
+                                              .bit_length = bad[i].bits};
+        err = ERROR_INIT;
+        assert_false(tuf_repository_delegate(place->repository, &delegation, &place->signers[3], 1, &err));
+        assert_int_equal(err.kind, bad[i].kind);
+    }
+    assert_false(add_target(place, "pk-0", "dir/1", "x", &err) &&
+                 add_target(place, "pk-1", "dir/1", "x", &err));
+    assert_non_null(strstr(err.text, "may not speak for it"));
+}
+
+static void roles_by_name_and_bins_do_not_share_a_name(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    delegate(place, "targets", "pk-3", "a/*", 0);
+    delegate(place, "targets", "b", "b/*", 0);
+    TufRepositoryDelegation bins = {.from = "b", .name = "pk", .bit_length = 3, .threshold = 1};
+    assert_false(tuf_repository_delegate(place->repository, &bins, &place->signers[3], 1, &err));
+    assert_int_equal(err.kind, ERROR_CONFLICT);
+    bins.from = "targets";
+    bins.name = "qk";
+    assert_false(tuf_repository_delegate(place->repository, &bins, &place->signers[3], 1, &err));
+    assert_non_null(strstr(err.text, "either bins or named roles"));
+    bins.from = "b";
+    expect(tuf_repository_delegate(place->repository, &bins, &place->signers[3], 1, &err), &err);
+    assert_false(add_target(place, "qk", "a/1", "x", &err)); /* b itself may not speak for it */
+    expect(add_target(place, "qk", "b/1", "x", &err), &err);
+    sign_and_publish(place);
+    expect_node_reads(place, "b/1", "x");
+}
+
+static void a_delegation_that_is_taken_back_ends(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    delegate(place, "targets", "vendor", "vendor/*", 0);
+    expect(add_target(place, "vendor", "vendor/x", "theirs", &err), &err);
+    sign_and_publish(place);
+    expect_node_reads(place, "vendor/x", "theirs");
+    assert_false(tuf_repository_undelegate(place->repository, "targets", "none", &err));
+    expect(add_target(place, "vendor", "vendor/y", "too late", &err), &err);
+    expect(tuf_repository_undelegate(place->repository, "targets", "vendor", &err), &err);
+    assert_null(tuf_repository_draft(place->repository, "vendor", NULL));
+    sign_and_publish(place);
+    expect_node_reads(place, "vendor/x", NULL);
+    delegate(place, "targets", "pk", NULL, 1); /* which the named delegation had excluded */
+    sign_and_publish(place);
+    expect(tuf_repository_undelegate(place->repository, "targets", "pk", &err), &err);
+    sign_and_publish(place);
+    expect_node_reads(place, "vendor/x", NULL);
+    delegate(place, "targets", "vendor", "vendor/*", 0); /* with what it had listed */
+    sign_and_publish(place);
+    expect_node_reads(place, "vendor/x", "theirs");
+}
+
+static void what_changed_keys_leave_unsigned_is_signed_anew(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    delegate(place, "targets", "vendor", "vendor/*", 0);
+    expect(add_target(place, "vendor", "vendor/x", "theirs", &err), &err);
+    sign_and_publish(place);
+    expect_node_reads(place, "vendor/x", "theirs");
+    /* the vendor's key changes, and targets' key changes */
+    expect(tuf_repository_add_keys(place->repository, "vendor", &place->signers[0], 1, 2, &err), &err);
+    assert_false(publish(place, &err));
+    sign_and_publish(place);
+    assert_int_equal(version(place, "vendor"), 2);
+    expect_node_reads(place, "vendor/x", "theirs");
+    expect(tuf_repository_add_keys(place->repository, "targets", &place->signers[3], 1, 0, &err), &err);
+    sign_and_publish(place);
+    assert_int_equal(version(place, "targets"), 2); /* it satisfied the longer list as it was */
+    expect(tuf_repository_remove_key(place->repository, "targets", tuf_signer_keyid(place->signers[1]), &err),
+           &err);
+    sign_and_publish(place);
+    assert_int_equal(version(place, "targets"), 3);
+    expect_node_reads(place, "vendor/x", "theirs");
+}
+
+static void a_draft_that_was_overtaken_or_expired_is_brought_up_to_date_by_signing(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    json_t *renewed = NULL, *lacking = NULL;
+    sign_and_publish(place);
+    expect(add_target(place, "targets", "a.bin", "one", &err), &err);
+    sign_all(place);
+    place->now = NOW + 80 * DAY;
+    reopen(place);
+    expect(tuf_repository_renew(place->repository, -1, &place->signers[1], 2, &renewed, &lacking, &err),
+           &err);
+    json_decref(renewed);
+    json_decref(lacking);
+    assert_int_equal(version(place, "targets"), 2);
+    assert_false(publish(place, &err));
+    assert_non_null(strstr(err.text, "version 2 was published since the draft was made: sign it again"));
+    sign_all(place);
+    place->now += 91 * DAY;
+    reopen(place);
+    assert_false(publish(place, &err));
+    assert_non_null(strstr(err.text, "role targets: the draft expired at"));
+    sign_and_publish(place);
+    assert_int_equal(version(place, "targets"), 3);
+    expect_node_reads(place, "a.bin", "one");
+}
+
+static void an_expired_snapshot_is_not_published_again(void **state) {
+    Place *place = *state;
+    Error err = ERROR_INIT;
+    sign_and_publish(place);
+    place->now = NOW + 31 * DAY;
+    reopen(place);
+    expect(publish(place, &err), &err);
+    assert_int_equal(version(place, "snapshot"), 2);
+    expect_node_reads(place, "none", NULL);
 }
 
 static void what_clients_would_not_read_alike_is_not_published(void **state) {
@@ -562,6 +737,13 @@ int main(void) {
         TEST(a_rotated_root_needs_the_old_and_the_new_keys),
         TEST(changed_online_keys_bring_a_new_snapshot),
         TEST(a_delegated_role_speaks_for_its_paths),
+        TEST(targets_are_spread_over_bins_and_found_there),
+        TEST(bins_keep_to_themselves),
+        TEST(roles_by_name_and_bins_do_not_share_a_name),
+        TEST(a_delegation_that_is_taken_back_ends),
+        TEST(what_changed_keys_leave_unsigned_is_signed_anew),
+        TEST(a_draft_that_was_overtaken_or_expired_is_brought_up_to_date_by_signing),
+        TEST(an_expired_snapshot_is_not_published_again),
         TEST(what_clients_would_not_read_alike_is_not_published),
         TEST(a_threshold_that_cannot_be_met_is_refused),
         TEST(renewal_does_what_the_keys_suffice_for_and_names_the_rest),

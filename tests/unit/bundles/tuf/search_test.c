@@ -331,8 +331,43 @@ static void listing_shows_what_a_search_would_find_and_nothing_else(void **state
     begin(node, roles, 2);
     Listing listing = {0};
     Error err = ERROR_INIT;
-    assert_true(tuf_client_each_target(node->client, &node->fetcher, list_target, &listing, &err));
+    assert_true(tuf_client_each_target(node->client, &node->fetcher, NULL, list_target, &listing, &err));
     assert_string_equal(listing.text, "targets:top a:a-1 b:b-2 ");
+}
+
+static void listing_a_directory_asks_only_roles_that_may_speak_for_it(void **state) {
+    Node *node = *state;
+    Repository *repository = node->repository;
+    repository_delegate(repository, "targets", "a", "sta?le/*", false);
+    repository_delegate(repository, "targets", "b", "other/*", false);
+    repository_delegate(repository, "targets", "c", "*", false);
+    repository_delegate(repository, "targets", "d", "stable/*/*", false);
+    repository_add_target(repository, "targets", "stable/1", "1");
+    repository_add_target(repository, "targets", "stable/deep/1", "1");
+    repository_add_target(repository, "a", "stable/2", "1");
+    repository_add_target(repository, "b", "other/3", "1");
+    static const char *const roles[] = {"a"}; /* the others are not published: asking for one would fail */
+    begin(node, roles, 1);
+    Listing listing = {0};
+    Error err = ERROR_INIT;
+    assert_true(tuf_client_each_target(node->client, &node->fetcher, "stable", list_target, &listing, &err));
+    assert_string_equal(listing.text, "targets:stable/1 a:stable/2 ");
+    assert_false(tuf_client_each_target(node->client, &node->fetcher, "other", list_target, &listing, &err));
+}
+
+static void a_listing_that_would_not_be_complete_is_refused(void **state) {
+    Node *node = *state;
+    Repository *repository = node->repository;
+    node->limits.delegations = 1;
+    repository_delegate(repository, "targets", "a", "*", false);
+    repository_delegate(repository, "targets", "b", "*", false);
+    static const char *const roles[] = {"a", "b"};
+    begin(node, roles, 2);
+    Listing listing = {0};
+    Error err = ERROR_INIT;
+    assert_false(tuf_client_each_target(node->client, &node->fetcher, NULL, list_target, &listing, &err));
+    assert_int_equal(err.kind, ERROR_LIMIT);
+    assert_non_null(strstr(err.text, "more than 1 delegated roles"));
 }
 
 static void custom_data_comes_with_the_target(void **state) {
@@ -385,6 +420,8 @@ int main(void) {
         TEST(succinct_bins_are_found_by_the_top_bits),
         TEST(unusual_role_names_stay_beneath_the_directory),
         TEST(listing_shows_what_a_search_would_find_and_nothing_else),
+        TEST(listing_a_directory_asks_only_roles_that_may_speak_for_it),
+        TEST(a_listing_that_would_not_be_complete_is_refused),
         TEST(custom_data_comes_with_the_target),
         TEST(a_target_of_unknown_hashes_alone_is_found_and_never_accepted),
     };
