@@ -7,9 +7,10 @@
 
 #include "bundles/base/clock.h"
 #include "bundles/base/json.h"
+#include "bundles/base/text.h"
 #include "manager/update_parts.h"
 
-enum { DAY_S = 24 * 3600, EXPIRY_WARNING_DAYS = 3 };
+enum { DAY_S = 24 * 3600 };
 
 static const char *automatic_name(ConfigAutomatic automatic) {
     switch (automatic) {
@@ -77,11 +78,42 @@ static bool add_problem(json_t *problems, const char *what, const char *text, co
                                                      operation_text_json(text), "remedy", remedy)) == 0;
 }
 
+/* Timestamp and snapshot are renewed by a machine shortly before; root and targets by people with their keys.
+ */
+static bool add_expiries(json_t *problems, const json_t *metadata) {
+    static const struct {
+        const char *role;
+        int64_t days;
+        const char *remedy;
+    } roles[] = {
+        {"root", 14, "its publisher must renew it with root's keys: psw-bundle repo renew --key"},
+        {"targets", 14, "its publisher must renew it with targets' keys: psw-bundle repo renew --key"},
+        {"snapshot", 1, "its publisher must run psw-bundle repo renew"},
+        {"timestamp", 1, "its publisher must run psw-bundle repo renew"}};
+    for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
+        const json_t *role = json_object_get(json_object_get(metadata, "roles"), roles[i].role);
+        const int64_t expires = json_integer_value(json_object_get(role, "expires"));
+        const int64_t left = expires - clock_wall_s();
+        char text[160], duration[32];
+        if (expires == 0 || left >= roles[i].days * DAY_S) {
+            continue;
+        }
+        if (left <= 0) {
+            (void)snprintf(text, sizeof text, "the repository's %s has expired", roles[i].role);
+        } else {
+            (void)snprintf(text, sizeof text, "the repository's %s expires in %s", roles[i].role,
+                           text_format_duration(duration, sizeof duration, (uint64_t)left * 1000));
+        }
+        if (!add_problem(problems, "expiry", text, roles[i].remedy)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static json_t *problems_json(const Updates *updates, const json_t *report, const char *serving_problem) {
     const json_t *last = json_object_get(updates->memory, "last");
     const json_t *failure = json_object_get(last, "failure"), *clock = json_object_get(last, "clock");
-    const json_t *days = json_object_get(report, "expires_in_days");
-    char text[160];
     CLEANUP(json_freep) json_t *problems = json_array();
     bool good = problems != NULL;
     if (good && serving_problem[0] != '\0') {
@@ -94,14 +126,7 @@ static json_t *problems_json(const Updates *updates, const json_t *report, const
     if (good && json_is_string(clock)) {
         good = add_problem(problems, "clock", json_string_value(clock), "set the clock of this node");
     }
-    if (good && json_is_integer(days) && json_integer_value(days) < EXPIRY_WARNING_DAYS) {
-        (void)snprintf(text, sizeof text,
-                       json_integer_value(days) < 0 ? "the repository's metadata has expired"
-                                                    : "the repository's metadata expires within %lld days",
-                       (long long)json_integer_value(days) + 1);
-        good = add_problem(problems, "expiry", text, "its publisher must run psw-bundle repo renew");
-    }
-    return good ? TAKE(problems) : NULL;
+    return good && add_expiries(problems, json_object_get(report, "metadata")) ? TAKE(problems) : NULL;
 }
 
 static json_t *report_json(const Updates *updates) {

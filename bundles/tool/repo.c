@@ -44,7 +44,7 @@ static int print_help(void) {
         "  psw-bundle repo sign DIR --key DIR/keys/root.pem --key DIR/keys/targets.pem\n"
         "  psw-bundle repo publish DIR\n"
         "Then keep DIR/keys/root.pem and DIR/keys/targets.pem away from the machine, serve DIR/public,\n"
-        "give nodes DIR/public/metadata/1.root.json, and run `psw-bundle repo renew DIR` every day.\n");
+        "give nodes DIR/public/metadata/1.root.json, and run `psw-bundle repo renew DIR` every few hours.\n");
 }
 
 int tool_repo(int argc, char **argv) {

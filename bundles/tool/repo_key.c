@@ -80,6 +80,42 @@ static bool complete_keyid(TufRepository *repository, const char *role, const ch
                      found, start);
 }
 
+static bool is_online(const char *role) {
+    return strcmp(role, "snapshot") == 0 || strcmp(role, "timestamp") == 0;
+}
+
+/* Snapshot and timestamp share a key as a rule, for others it is worth a word. */
+static void note_role(TufRepository *repository, const char *role, const char *other, const RepoKeys *added) {
+    AUTO_FREE char *name = tuf_repository_delegator(repository, other, true, NULL);
+    CLEANUP(json_freep)
+    json_t *delegator = name == NULL ? NULL : tuf_repository_newest(repository, name, NULL);
+    json_t *keys, *object;
+    if (strcmp(role, other) == 0 || (is_online(role) && is_online(other)) || delegator == NULL ||
+        !tuf_repository_role_object(delegator, other, &keys, &object, NULL)) {
+        return;
+    }
+    const json_t *keyids = json_object_get(object, "keyids");
+    for (size_t i = 0; i < added->count; i++) {
+        for (size_t k = 0; k < json_array_size(keyids); k++) {
+            if (strcmp(json_string_value(json_array_get(keyids, k)), tuf_signer_keyid(added->signers[i])) ==
+                0) {
+                (void)printf("note: key %.12s signs for role %s, too: whoever steals it has both\n",
+                             tuf_signer_keyid(added->signers[i]), other);
+            }
+        }
+    }
+}
+
+static void note_shared_keys(TufRepository *repository, const char *role, const RepoKeys *added) {
+    CLEANUP(json_freep) json_t *groups = tuf_repository_groups(repository, true, NULL);
+    note_role(repository, role, "snapshot", added);
+    note_role(repository, role, "timestamp", added);
+    for (size_t i = 0; i < json_array_size(groups); i++) {
+        note_role(repository, role, json_string_value(json_object_get(json_array_get(groups, i), "name")),
+                  added);
+    }
+}
+
 static int change(const RepoOptions *options, bool adding) {
     Error err = ERROR_INIT;
     char keyid[256];
@@ -103,6 +139,7 @@ static int change(const RepoOptions *options, bool adding) {
         return tool_fail(&err);
     }
     (void)printf("role %s: changed in a draft; sign and publish it\n", role);
+    note_shared_keys(repository, role, &keys);
     return tool_finish();
 }
 

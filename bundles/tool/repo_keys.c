@@ -12,11 +12,9 @@
 #include "bundles/base/text.h"
 #include "bundles/tool/repo.h"
 
-static bool read_passphrase(const char *path, char *buffer, size_t size) {
+static bool read_passphrase(const char *path, char *buffer, size_t size, Error *err) {
     CLEANUP(buffer_done) Buffer text = BUFFER_INIT(TUF_PASSPHRASE_MAX);
-    Error err = ERROR_INIT;
-    if (!file_read(AT_FDCWD, path, &text, &err)) {
-        (void)fprintf(stderr, "psw-bundle: %s\n", err.text);
+    if (!file_read(AT_FDCWD, path, &text, err)) {
         return false;
     }
     size_t length = strcspn(buffer_text(&text), "\r\n");
@@ -26,20 +24,21 @@ static bool read_passphrase(const char *path, char *buffer, size_t size) {
         buffer[length] = '\0';
     }
     bytes_cleanse(text.data, text.size);
-    return fits;
+    return fits || error_set(err, ERROR_INPUT, "%s: its first line is no passphrase", path);
 }
 
-static bool ask(void *context, const char *name, char *buffer, size_t size) {
+static bool ask(void *context, const char *name, char *buffer, size_t size, Error *err) {
     const RepoOptions *options = context;
     if (options->passphrase_file != NULL) {
-        return read_passphrase(options->passphrase_file, buffer, size);
+        return read_passphrase(options->passphrase_file, buffer, size, err);
     }
     if (!isatty(STDIN_FILENO)) {
-        return false;
+        return error_set(err, ERROR_USAGE, "there is no terminal to ask for its passphrase at");
     }
     char prompt[256];
     (void)snprintf(prompt, sizeof prompt, "passphrase for key %.200s: ", name);
-    return EVP_read_pw_string(buffer, (int)size, prompt, 0) == 0;
+    return (EVP_read_pw_string(buffer, (int)size, prompt, 0) == 0 && buffer[0] != '\0') ||
+           error_set(err, ERROR_USAGE, "no passphrase was given");
 }
 
 TufPassphrase repo_passphrase(const RepoOptions *options) {

@@ -47,7 +47,9 @@ static const char renew_help[] =
     "      --json                  one JSON object: renewed, short\n"
     "  -h, --help                  this text\n"
     "\n"
-    "Exit status 0: nothing is due any more. 1: something is due and needs other keys.\n";
+    "Exit status 0: all is well. 1: something that expires within TIME (otherwise: within a third of its "
+    "lifetime\n"
+    "and 30 days) needs other keys.\n";
 
 static bool is_wanted(const RepoOptions *options, const char *group, const char *role) {
     for (size_t i = 0; i < options->roles_count; i++) {
@@ -62,42 +64,58 @@ typedef struct Signing {
     TufRepository *repository;
     const RepoOptions *options;
     const RepoKeys *keys;
-    size_t drafts;
+    size_t drafts, signatures;
 } Signing;
+
+/* What came of one group's drafts. */
+typedef struct Outcome {
+    size_t drafts, complete, signed_min;
+    int64_t version;
+    Error lack; /* of the last that is not complete */
+} Outcome;
+
+static bool sign_role(Signing *signing, const char *role, Outcome *outcome, Error *err) {
+    size_t count = 0;
+    Error inner = ERROR_INIT;
+    CLEANUP(json_freep) json_t *draft = tuf_repository_draft(signing->repository, role, &inner);
+    if (draft == NULL) {
+        return inner.kind == ERROR_NOT_FOUND || error_set(err, inner.kind, "%s", inner.text);
+    }
+    if (!tuf_repository_sign(signing->repository, role, signing->keys->signers, signing->keys->count, &count,
+                             &outcome->version, err)) {
+        return false;
+    }
+    outcome->lack = ERROR_INIT;
+    outcome->complete += tuf_repository_check_draft(signing->repository, role, &outcome->lack) ? 1 : 0;
+    outcome->signed_min = outcome->drafts == 0 || count < outcome->signed_min ? count : outcome->signed_min;
+    outcome->drafts++;
+    signing->drafts++;
+    signing->signatures += count;
+    return true;
+}
 
 /* One line for each, but one for all bins of a delegation. */
 static bool sign_group(Signing *signing, const json_t *group, Error *err) {
     const char *name = json_string_value(json_object_get(group, "name"));
-    size_t index, drafts = 0, signed_min = SIZE_MAX;
-    json_t *role;
-    int64_t version = 0;
-    json_array_foreach(json_object_get(group, "roles"), index, role) {
-        const char *text = json_string_value(role);
-        size_t count = 0;
-        if (!is_wanted(signing->options, name, text)) {
-            continue;
-        }
-        Error inner = ERROR_INIT;
-        CLEANUP(json_freep) json_t *draft = tuf_repository_draft(signing->repository, text, &inner);
-        if (draft == NULL) {
-            if (inner.kind != ERROR_NOT_FOUND) {
-                return error_set(err, inner.kind, "%s", inner.text);
-            }
-            continue;
-        }
-        if (!tuf_repository_sign(signing->repository, text, signing->keys->signers, signing->keys->count,
-                                 &count, &version, err)) {
+    json_t *roles = json_object_get(group, "roles"), *role;
+    size_t index;
+    Outcome outcome = {.lack = ERROR_INIT};
+    json_array_foreach(roles, index, role) {
+        if (is_wanted(signing->options, name, json_string_value(role)) &&
+            !sign_role(signing, json_string_value(role), &outcome, err)) {
             return false;
         }
-        drafts++;
-        signed_min = count < signed_min ? count : signed_min;
     }
-    signing->drafts += drafts;
-    if (drafts > 0 && json_array_size(json_object_get(group, "roles")) > 1) {
-        (void)printf("bins %s: %zu drafts, signed by %zu of the given keys\n", name, drafts, signed_min);
-    } else if (drafts > 0) {
-        (void)printf("role %s: version %" PRId64 ", signed by %zu of the given keys\n", name, version,
-                     signed_min);
+    if (outcome.drafts == 0) {
+        return true;
+    }
+    if (json_array_size(roles) > 1) {
+        (void)printf("bins %s: %zu drafts, signed by %zu of the given keys; %zu complete\n", name,
+                     outcome.drafts, outcome.signed_min, outcome.complete);
+    } else {
+        (void)printf("role %s: version %" PRId64 ", signed by %zu of the given keys; %s%s\n", name,
+                     outcome.version, outcome.signed_min,
+                     outcome.complete > 0 ? "complete" : "not complete: ", outcome.lack.text);
     }
     return true;
 }
@@ -112,8 +130,14 @@ static bool sign_drafts(Signing *signing, Error *err) {
         }
     }
     if (groups != NULL && signing->drafts == 0) {
-        return error_set(err, ERROR_NOT_FOUND, "there is no draft%s to sign",
+        return error_set(err, ERROR_NOT_FOUND,
+                         "there is no draft%s to sign (add, remove, key and delegate make them)",
                          signing->options->roles_count > 0 ? " of that role" : "");
+    }
+    if (groups != NULL && signing->signatures == 0) {
+        return error_set(
+            err, ERROR_USAGE, "nothing was signed: %s: psw-bundle repo key list shows whose signatures count",
+            signing->keys->count == 0 ? "no key was given (--key)" : "none of the keys counts for a draft");
     }
     return groups != NULL;
 }
@@ -136,11 +160,33 @@ int repo_sign(int argc, char **argv) {
     return tool_finish();
 }
 
+static void print_versions(const char *directory, const json_t *versions) {
+    enum { SHOWN = 8 };
+    const char *role;
+    json_t *version;
+    size_t count = json_object_size(versions), shown = 0;
+    if (count == 1) {
+        (void)printf("%s/public: there was no draft: only timestamp is new, version %lld\n", directory,
+                     json_integer_value(json_object_get(versions, "timestamp")));
+        return;
+    }
+    (void)printf("%s/public: published", directory);
+    json_object_foreach((json_t *)(uintptr_t)versions, role, version) {
+        if (shown++ < SHOWN) {
+            (void)printf("%s %s %lld", shown == 1 ? "" : ",", role, json_integer_value(version));
+        }
+    }
+    if (count > SHOWN) {
+        (void)printf(" and %zu more", count - SHOWN);
+    }
+    (void)printf("\n");
+}
+
 int repo_publish(int argc, char **argv) {
     RepoOptions options;
     int status;
     Error err = ERROR_INIT;
-    int64_t version = 0;
+    CLEANUP(json_freep) json_t *versions = NULL;
     CLEANUP(repo_keys_done) RepoKeys keys = {0};
     if (!repo_options_parse(argc, argv, "kP", publish_help, &options, &status)) {
         return status;
@@ -149,11 +195,10 @@ int repo_publish(int argc, char **argv) {
     TufRepository *repository = tuf_repository_open(options.directory, clock_wall_s(), &err);
     if (repository == NULL || !repo_keys_load(&keys, &options, &err) ||
         !repo_keys_load_own(&keys, &options, repository, &err) ||
-        !tuf_repository_publish(repository, keys.signers, keys.count, &err) ||
-        !tuf_repository_version(repository, "timestamp", &version, &err)) {
+        !tuf_repository_publish(repository, keys.signers, keys.count, &versions, &err)) {
         return tool_fail(&err);
     }
-    (void)printf("%s/public: published, timestamp version %lld\n", options.directory, (long long)version);
+    print_versions(options.directory, versions);
     return tool_finish();
 }
 
@@ -170,7 +215,7 @@ static int report_renewal(const RepoOptions *options, json_t *renewed, json_t *l
         (void)printf("%s\n", text != NULL ? text : "{}");
     } else {
         print_names("renewed:", renewed);
-        print_names("due, but not by the keys at hand:", lacking);
+        print_names("expires soon, and needs other keys:", lacking);
         if (json_array_size(renewed) + json_array_size(lacking) == 0) {
             (void)printf("nothing is due\n");
         }

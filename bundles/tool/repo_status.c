@@ -15,16 +15,16 @@ static const char help[] =
     "Shows each role: published version, expiry and time left, and whether a draft waits; all bins of a\n"
     "delegation in one line, with what expires first.\n"
     "\n"
-    "      --within TIME  warn of what expires within TIME (1d)\n"
+    "      --within TIME  warn of what expires within TIME; otherwise within a third of its lifetime and 30 "
+    "days\n"
     "      --json         an object with an array `roles`\n"
     "  -h, --help         this text\n"
     "\n"
     "Exit status 0: all is well. 1: something has expired or will within TIME, or nothing is published.\n";
 
-enum { DAY = 86400 };
-
 /* {"role", "version", "expires", "left_seconds", "warning", "draft", "draft_signatures"} */
-static json_t *role_status(TufRepository *repository, const char *role, int64_t within, Error *err) {
+static json_t *role_status(TufRepository *repository, const char *role, int64_t given, Error *err) {
+    int64_t within = given >= 0 ? given : tuf_repository_warning(repository, tuf_repository_type(role));
     CLEANUP(json_freep) json_t *status = json_pack("{s:s, s:b}", "role", role, "warning", 1);
     CLEANUP(json_freep) json_t *published = tuf_repository_published(repository, role, NULL);
     CLEANUP(json_freep) json_t *draft = tuf_repository_draft(repository, role, NULL);
@@ -157,10 +157,10 @@ int repo_status(int argc, char **argv) {
     if (!repo_options_parse(argc, argv, "wJ", help, &options, &status)) {
         return status;
     }
-    int64_t within = options.within >= 0 ? options.within : DAY;
     CLEANUP(tuf_repository_closep)
     TufRepository *repository = tuf_repository_open(options.directory, clock_wall_s(), &err);
-    CLEANUP(json_freep) json_t *list = repository == NULL ? NULL : all_status(repository, within, &err);
+    CLEANUP(json_freep)
+    json_t *list = repository == NULL ? NULL : all_status(repository, options.within, &err);
     if (list == NULL) {
         return tool_fail(&err);
     }

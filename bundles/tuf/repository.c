@@ -187,10 +187,7 @@ TufRepository *tuf_repository_open(const char *path, int64_t now, Error *err) {
     if (repository->path != NULL) {
         repository->dir_fd = file_open_directory(AT_FDCWD, path, err);
     }
-    if (repository->dir_fd < 0) {
-        return NULL;
-    }
-    if (!tuf_repository_config_load(repository->dir_fd, &repository->config, err)) {
+    if (repository->dir_fd < 0 || !tuf_repository_config_load(repository->dir_fd, &repository->config, err)) {
         error_wrap(err, "%s is not a repository (psw-bundle repo init makes one)", path);
         return NULL;
     }

@@ -150,14 +150,23 @@ bool tuf_repository_sign(TufRepository *repository, const char *role, TufSigner 
                          size_t *ret_signed, int64_t *ret_version, Error *err)
     __attribute__((warn_unused_result));
 
-/* Publishes all drafts, a new snapshot where one is needed, and a new timestamp. Nothing is written unless
- * every threshold is met. */
-bool tuf_repository_publish(TufRepository *repository, TufSigner *const *signers, size_t count, Error *err)
+/* Whether a draft has the signatures that it needs, a root's also those that the root before it demands; the
+ * error says what is missing. */
+bool tuf_repository_check_draft(TufRepository *repository, const char *role, Error *err)
     __attribute__((warn_unused_result));
+
+/* Publishes all drafts, a new snapshot where one is needed, and a new timestamp; `ret_versions` ({role:
+ * version}, the caller's) says which. Nothing is written unless every threshold is met. */
+bool tuf_repository_publish(TufRepository *repository, TufSigner *const *signers, size_t count,
+                            json_t **ret_versions, Error *err) __attribute__((warn_unused_result));
+
+/* How long before its expiry a role deserves a warning: a third of its lifetime, at most 30 days. */
+int64_t tuf_repository_warning(const TufRepository *repository, TufType type);
 
 /* Publishes anew, with a later expiry, every role that expires within `within` seconds (-1: half its
  * lifetime) and for which the signers suffice; drafts are left alone. `ret_renewed` and `ret_short` (arrays
- * of names, the caller's) say which were renewed and which lack signers. */
+ * of names, the caller's) say which were renewed, and which lack signers and expire within `within` seconds
+ * (-1: tuf_repository_warning). */
 bool tuf_repository_renew(TufRepository *repository, int64_t within, TufSigner *const *signers, size_t count,
                           json_t **ret_renewed, json_t **ret_short, Error *err)
     __attribute__((warn_unused_result));

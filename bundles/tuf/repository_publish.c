@@ -6,12 +6,11 @@
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
-#include "bundles/base/file.h"
-#include "bundles/tuf/json.h"
+#include "bundles/base/json.h"
 #include "bundles/tuf/limits.h"
 #include "bundles/tuf/repository.h"
 
-enum { NAME_SIZE = TUF_NAME_ENCODED_MAX + 48 };
+enum { NAME_SIZE = TUF_NAME_ENCODED_MAX + 48, WARNING_MAX_S = 30 * 86400 };
 
 /* What is about to be published: role -> document, over what is published already. */
 typedef struct Edition {
@@ -30,15 +29,6 @@ static json_t *edition_document(const Edition *edition, const char *role, Error 
     json_t *document = json_object_get(edition->documents, role);
     return document != NULL ? json_incref(document)
                             : tuf_repository_published(edition->repository, role, err);
-}
-
-static TufMetadata *parse(const json_t *document, const char *role, Buffer *bytes, Error *err) {
-    buffer_clear(bytes);
-    if (!tuf_author_format(document, bytes)) {
-        error_set(err, ERROR_LIMIT, "role %s: its metadata is too large", role);
-        return NULL;
-    }
-    return tuf_metadata_parse(buffer_bytes(bytes), role, tuf_repository_type(role), err);
 }
 
 /* The document that delegates to the role in the edition; the caller's. */
@@ -72,23 +62,19 @@ static bool verify(const Edition *edition, const char *role, const json_t *docum
 }
 
 /* A root must also satisfy the one before it. */
-static bool verify_rotation(const Edition *edition, const TufMetadata *root, Error *err) {
-    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(JSON_SIZE_MAX);
+static bool verify_rotation(TufRepository *repository, const json_t *root, Error *err) {
+    json_t *keys, *object;
     Error inner = ERROR_INIT;
-    CLEANUP(json_freep) json_t *document = tuf_repository_published(edition->repository, "root", &inner);
-    if (document == NULL) {
+    CLEANUP(json_freep) json_t *before = tuf_repository_published(repository, "root", &inner);
+    if (before == NULL) {
         return inner.kind == ERROR_NOT_FOUND || error_set(err, inner.kind, "%s", inner.text);
     }
-    CLEANUP(tuf_metadata_freep) TufMetadata *before = parse(document, "root", &bytes, err);
-    if (before == NULL) {
+    if (!tuf_repository_role_object(before, "root", &keys, &object, err)) {
         return false;
     }
-    if (!tuf_metadata_verify(root, &before->roles[TUF_TYPE_ROOT], &before->keyring, &inner)) {
-        return error_set(err, inner.kind,
-                         "role root: as root version %" PRId64 " demands: %s (psw-bundle repo sign)",
-                         before->version, inner.text);
-    }
-    return true;
+    return tuf_author_verify(root, TUF_TYPE_ROOT, "root", keys, object, &inner) ||
+           error_set(err, inner.kind, "as root version %" PRId64 " demands: %s", tuf_author_version(before),
+                     inner.text);
 }
 
 /* A publication that was interrupted has written some of its files: the same bytes may be published again. */
@@ -116,12 +102,13 @@ static bool check_next(TufRepository *repository, const char *role, const json_t
 }
 
 static bool check_document(const Edition *edition, const char *role, Error *err) {
-    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(JSON_SIZE_MAX);
+    Error inner = ERROR_INIT;
     const json_t *document = json_object_get(edition->documents, role);
-    CLEANUP(tuf_metadata_freep) TufMetadata *metadata = parse(document, role, &bytes, err);
-    return metadata != NULL && check_next(edition->repository, role, document, err) &&
-           verify(edition, role, document, err) &&
-           (metadata->type != TUF_TYPE_ROOT || verify_rotation(edition, metadata, err));
+    if (!check_next(edition->repository, role, document, err) || !verify(edition, role, document, err)) {
+        return false;
+    }
+    return strcmp(role, "root") != 0 || verify_rotation(edition->repository, document, &inner) ||
+           error_set(err, inner.kind, "role root: %s (psw-bundle repo sign)", inner.text);
 }
 
 /* What stays as it is must satisfy delegations that change. */
@@ -223,6 +210,17 @@ bool tuf_repository_sign(TufRepository *repository, const char *role, TufSigner 
     *ret_signed = signed_count;
     *ret_version = tuf_author_version(document);
     return signed_count == 0 || tuf_repository_save_draft(repository, role, document, err);
+}
+
+bool tuf_repository_check_draft(TufRepository *repository, const char *role, Error *err) {
+    json_t *keys, *object;
+    CLEANUP(json_freep) json_t *document = tuf_repository_draft(repository, role, err);
+    AUTO_FREE char *name = document == NULL ? NULL : tuf_repository_delegator(repository, role, true, err);
+    CLEANUP(json_freep)
+    json_t *delegator = name == NULL ? NULL : tuf_repository_newest(repository, name, err);
+    return delegator != NULL && tuf_repository_role_object(delegator, role, &keys, &object, err) &&
+           tuf_author_verify(document, tuf_repository_type(role), role, keys, object, err) &&
+           (strcmp(role, "root") != 0 || verify_rotation(repository, document, err));
 }
 
 /* Makes and signs a snapshot or timestamp of the edition. */
@@ -379,7 +377,21 @@ static bool edition_publish(const Edition *edition, const json_t *roles, bool fo
            check_document(edition, "timestamp", err) && write_all(edition, err);
 }
 
-bool tuf_repository_publish(TufRepository *repository, TufSigner *const *signers, size_t count, Error *err) {
+/* {role: version} */
+static json_t *edition_versions(const Edition *edition) {
+    CLEANUP(json_freep) json_t *versions = json_object();
+    const char *role;
+    json_t *document;
+    json_object_foreach(edition->documents, role, document) {
+        if (!json_put(versions, role, json_integer(tuf_author_version(document)))) {
+            return NULL;
+        }
+    }
+    return TAKE(versions);
+}
+
+bool tuf_repository_publish(TufRepository *repository, TufSigner *const *signers, size_t count,
+                            json_t **ret_versions, Error *err) {
     CLEANUP(json_freep) json_t *roles = tuf_repository_roles(repository, true, err);
     CLEANUP(json_freep) json_t *drafts = json_object();
     Edition edition = {
@@ -398,19 +410,31 @@ bool tuf_repository_publish(TufRepository *repository, TufSigner *const *signers
             return out_of_memory(err);
         }
     }
-    return edition_publish(&edition, roles, false, err) && tuf_repository_drop_drafts(repository, roles, err);
+    if (!edition_publish(&edition, roles, false, err) ||
+        !tuf_repository_drop_drafts(repository, roles, err)) {
+        return false;
+    }
+    *ret_versions = edition_versions(&edition);
+    return *ret_versions != NULL || out_of_memory(err);
 }
 
-/* Takes a due role into the edition when the signers suffice, else notes it. */
+int64_t tuf_repository_warning(const TufRepository *repository, TufType type) {
+    int64_t third = tuf_repository_config(repository)->lifetime[type] / 3;
+    return third < WARNING_MAX_S ? third : WARNING_MAX_S;
+}
+
+/* Takes a due role into the edition when the signers suffice, else notes it when it is time to look for
+ * others. */
 static bool renew_role(const Edition *edition, const char *role, int64_t within, json_t *renewed,
                        json_t *lacking, Error *err) {
     TufRepository *repository = edition->repository;
     TufType type = tuf_repository_type(role);
     size_t signed_count = 0;
-    CLEANUP(json_freep) json_t *document = tuf_repository_published(repository, role, err);
-    if (document == NULL || !is_due(repository, document, type, within)) {
-        return document != NULL;
+    CLEANUP(json_freep) json_t *published = tuf_repository_published(repository, role, err);
+    if (published == NULL || !is_due(repository, published, type, within)) {
+        return published != NULL;
     }
+    CLEANUP(json_freep) json_t *document = json_deep_copy(published);
     AUTO_FREE char *name = tuf_repository_delegator(repository, role, false, err);
     CLEANUP(json_freep)
     json_t *delegator = name == NULL ? NULL : tuf_repository_published(repository, name, err);
@@ -427,6 +451,10 @@ static bool renew_role(const Edition *edition, const char *role, int64_t within,
                     check_document(edition, role, NULL);
     if (!suffices) {
         (void)json_object_del(edition->documents, role);
+    }
+    if (!suffices && within < 0 &&
+        !is_due(repository, published, type, tuf_repository_warning(repository, type))) {
+        return true;
     }
     return json_array_append_new(suffices ? renewed : lacking, json_string(role)) == 0 || out_of_memory(err);
 }

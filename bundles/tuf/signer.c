@@ -11,6 +11,7 @@
 #include <openssl/ui.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bundles/base/buffer.h"
 #include "bundles/base/cleanup.h"
@@ -160,26 +161,37 @@ TufSigner *tuf_signer_generate(const char *type, Error *err) {
     return wrap(pkey, true, type, err);
 }
 
+/* One question for one key, however often OpenSSL asks. */
 typedef struct Prompt {
     const TufPassphrase *passphrase;
     const char *name;
+    bool asked;
+    char text[TUF_PASSPHRASE_MAX]; /* "": there is none */
+    Error err;                     /* why */
 } Prompt;
 
+static void prompt_done(Prompt *prompt) {
+    bytes_cleanse(prompt->text, sizeof prompt->text);
+}
+
 static int answer_prompt(char *buffer, int size, int writing, void *context) {
-    const Prompt *prompt = context;
-    char text[TUF_PASSPHRASE_MAX] = "";
+    Prompt *prompt = context;
     (void)writing;
-    if (prompt->passphrase == NULL ||
-        !prompt->passphrase->ask(prompt->passphrase->context, prompt->name, text, sizeof text)) {
+    if (!prompt->asked) {
+        prompt->asked = true;
+        if (prompt->passphrase == NULL) {
+            error_set(&prompt->err, ERROR_USAGE, "no passphrase was given");
+        } else if (!prompt->passphrase->ask(prompt->passphrase->context, prompt->name, prompt->text,
+                                            sizeof prompt->text, &prompt->err)) {
+            prompt->text[0] = '\0';
+        }
+    }
+    size_t length = strlen(prompt->text);
+    if (length == 0 || length > (size_t)size) {
         return -1;
     }
-    size_t length = strlen(text);
-    bool fits = length > 0 && length <= (size_t)size;
-    if (fits) {
-        memcpy(buffer, text, length);
-    }
-    bytes_cleanse(text, sizeof text);
-    return fits ? (int)length : -1;
+    memcpy(buffer, prompt->text, length);
+    return (int)length;
 }
 
 static EVP_PKEY *load_from_store(OSSL_STORE_CTX *store, bool *ret_private) {
@@ -208,23 +220,41 @@ static EVP_PKEY *load_from_store(OSSL_STORE_CTX *store, bool *ret_private) {
     return public_only;
 }
 
+/* OpenSSL's own reasons are about the last decoder that it tried. */
+static void unreadable(const Prompt *prompt, Error *err) {
+    ERR_clear_error();
+    if (!prompt->asked) {
+        error_set(err, ERROR_INPUT, "key %s: there is no key in it: a PKCS#8 or public key in PEM is needed",
+                  prompt->name);
+    } else if (prompt->text[0] == '\0') {
+        error_set(err, prompt->err.kind != ERROR_NONE ? prompt->err.kind : ERROR_USAGE,
+                  "key %s is encrypted: %s (--passphrase-file)", prompt->name,
+                  prompt->err.kind != ERROR_NONE ? prompt->err.text : "no passphrase was given");
+    } else {
+        error_set(err, ERROR_INPUT, "key %s: the passphrase is wrong, or the key is damaged", prompt->name);
+    }
+}
+
 static EVP_PKEY *load(const char *name, UI_METHOD *method, Prompt *prompt, bool *ret_private, Error *err) {
     CLEANUP(store_freep) OSSL_STORE_CTX *store = OSSL_STORE_open(name, method, prompt, NULL, NULL);
     if (store == NULL && tuf_token_is_uri(name)) {
         return tuf_token_load(name, prompt->name, method, prompt, ret_private, err);
     }
     EVP_PKEY *pkey = store != NULL ? load_from_store(store, ret_private) : NULL;
-    if (store == NULL) {
+    if (store == NULL && strchr(name, ':') == NULL && access(name, R_OK) != 0) {
+        error_set_errno(err, errno, "key %s: cannot be opened", prompt->name);
+        ERR_clear_error();
+    } else if (store == NULL) {
         openssl_error(err, ERROR_NOT_FOUND, prompt->name, "cannot be opened");
     } else if (pkey == NULL) {
-        openssl_error(err, ERROR_INPUT, prompt->name, "no key could be read (is the passphrase right?)");
+        unreadable(prompt, err);
     }
     return pkey;
 }
 
 TufSigner *tuf_signer_load(const char *name, const TufPassphrase *passphrase, Error *err) {
     char shown[256];
-    Prompt prompt = {.passphrase = passphrase, .name = shown};
+    CLEANUP(prompt_done) Prompt prompt = {.passphrase = passphrase, .name = shown};
     CLEANUP(ui_method_freep) UI_METHOD *method = UI_UTIL_wrap_read_pem_callback(answer_prompt, 0);
     tuf_token_format(shown, sizeof shown, name);
     bool is_private = false;
@@ -237,18 +267,26 @@ TufSigner *tuf_signer_load(const char *name, const TufPassphrase *passphrase, Er
     return pkey != NULL ? wrap(pkey, is_private, shown, err) : NULL;
 }
 
-static bool write_pem(const TufSigner *signer, BIO *bio, const char *path, const TufPassphrase *passphrase) {
-    Prompt prompt = {.passphrase = passphrase, .name = path};
+static bool write_pem(const TufSigner *signer, BIO *bio, const char *path, const TufPassphrase *passphrase,
+                      Error *err) {
+    CLEANUP(prompt_done) Prompt prompt = {.passphrase = passphrase, .name = path};
     const EVP_CIPHER *cipher = passphrase != NULL ? EVP_aes_256_cbc() : NULL;
-    return PEM_write_bio_PKCS8PrivateKey(bio, signer->pkey, cipher, NULL, 0,
-                                         cipher != NULL ? answer_prompt : NULL, &prompt) == 1;
+    if (PEM_write_bio_PKCS8PrivateKey(bio, signer->pkey, cipher, NULL, 0,
+                                      cipher != NULL ? answer_prompt : NULL, &prompt) == 1) {
+        return true;
+    }
+    if (prompt.err.kind != ERROR_NONE) {
+        ERR_clear_error();
+        return error_set(err, prompt.err.kind, "key %s: %s", path, prompt.err.text);
+    }
+    return openssl_error(err, ERROR_SYSTEM, path, "cannot be encoded");
 }
 
 bool tuf_signer_save(const TufSigner *signer, const char *path, const TufPassphrase *passphrase, Error *err) {
     CLEANUP(bio_freep) BIO *bio = BIO_new(BIO_s_secmem());
     char *pem = NULL;
-    if (bio == NULL || !write_pem(signer, bio, path, passphrase)) {
-        return openssl_error(err, ERROR_SYSTEM, path, "cannot be encoded (an empty passphrase?)");
+    if (bio == NULL || !write_pem(signer, bio, path, passphrase, err)) {
+        return bio == NULL ? error_set(err, ERROR_MEMORY, "out of memory") : false;
     }
     long size = BIO_get_mem_data(bio, &pem);
     AUTO_CLOSE int fd = file_open(AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL, 0600, err);

@@ -18,9 +18,10 @@ enum { TUF_KEYID_SIZE = 65, TUF_PASSPHRASE_MAX = 1024 };
 
 typedef struct TufSigner TufSigner;
 
-/* Writes a passphrase with a NUL into the buffer; false: there is none. `name` is the key's. */
+/* Writes a passphrase with a NUL into the buffer; false with the error: there is none. `name` is the key's.
+ * It is called at most once for a key. */
 typedef struct TufPassphrase {
-    bool (*ask)(void *context, const char *name, char *buffer, size_t size);
+    bool (*ask)(void *context, const char *name, char *buffer, size_t size, Error *err);
     void *context;
 } TufPassphrase;
 

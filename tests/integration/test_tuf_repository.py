@@ -71,8 +71,14 @@ class Publishing(Site):
             file.write("open sesame\n")
         self.repository.key("generate", key, "--passphrase-file", secret)
         done = self.repository.key("show", key, check=False)
-        self.assertEqual(done.returncode, 4)
-        self.assertIn("passphrase", done.stderr)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("is encrypted: there is no terminal to ask for its passphrase at", done.stderr)
+        wrong = os.path.join(self.place, "wrong")
+        with open(wrong, "w", encoding="utf-8") as file:
+            file.write("open barley\n")
+        done = self.repository.key("show", key, "--passphrase-file", wrong, check=False)
+        self.assertEqual((done.returncode, done.stderr.count("\n")), (4, 1))
+        self.assertIn("the passphrase is wrong", done.stderr)
         self.repository.key("add", self.repository.directory, "--role", "targets", "--key", key, "--threshold", "2",
                             "--passphrase-file", secret)
         self.repository.add("b.bin", "two")
@@ -129,7 +135,7 @@ class Publishing(Site):
         contents = {f"stable/{number}.bin": str(number) for number in range(6)}
         for path, content in contents.items():
             self.repository.add(path, content, "--role", "bins")
-        self.assertIn("bins bins: 16 drafts, signed by 1 of the given keys", self.repository.sign().stdout)
+        self.assertIn("bins bins: 16 drafts, signed by 1 of the given keys; 16 complete", self.repository.sign().stdout)
         self.assertIn("drafts of 16, without signatures: 0", self.repository.repo("status", check=False).stdout)
         self.repository.repo("publish")
         self.reader.download(*contents)
