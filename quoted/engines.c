@@ -203,9 +203,7 @@ static void report_failure(Other *other, const Error *failure) {
     (void)pthread_cond_broadcast(&engines->changed);
     (void)pthread_mutex_unlock(&engines->lock);
     if (!expected) {
-        char text[ERROR_TEXT_MAX];
-        log_warning("engine-process-failed", "number=%u error=%s", number_of(other),
-                    log_quote(text, sizeof text, failure->text));
+        log_warning("engine-process-failed", "number=%u error=\"%s\"", number_of(other), failure->text);
     }
 }
 

@@ -142,9 +142,7 @@ static bool become_ready(Generation *generation, Error *err) {
 
 /* A thread of the pool may still be in the library, where it would be waited for without end. */
 static _Noreturn void end_failed(const Error *failure) {
-    char text[ERROR_TEXT_MAX];
-    log_error("failed", "kind=%s error=%s", error_kind_name(failure->kind),
-              log_quote(text, sizeof text, failure->text));
+    log_error("failed", "kind=%s error=\"%s\"", error_kind_name(failure->kind), failure->text);
     _exit(error_kind_exit_status(failure->kind));
 }
 
@@ -166,9 +164,10 @@ static bool on_warm(Generation *generation, Error *err) {
     if (!become_ready(generation, err)) {
         return false;
     }
-    log_info("ready", "bundle=%s version=%s%s warm_up_us=%llu canary_us=%llu", generation->manifest->name,
-             generation->manifest->version, generation->manifest->simulated ? " simulated=yes" : "",
-             (unsigned long long)generation->warm_up_us, (unsigned long long)generation->canary_us);
+    log_info("ready", "bundle=%s version=%s simulated=%s warm_up_us=%llu canary_us=%llu",
+             generation->manifest->name, generation->manifest->version,
+             generation->manifest->simulated ? "yes" : "no", (unsigned long long)generation->warm_up_us,
+             (unsigned long long)generation->canary_us);
     announce(generation, CONTROL_EVENT_READY, generation_status(generation));
     (void)sd_notify(0, "READY=1");
     return true;

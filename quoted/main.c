@@ -203,9 +203,7 @@ int main(int argc, char **argv) {
     }
     log_open(name, config.log_level);
     if (!run(&options, &config, &err)) {
-        char text[ERROR_TEXT_MAX];
-        log_error("failed", "kind=%s error=%s", error_kind_name(err.kind),
-                  log_quote(text, sizeof text, err.text));
+        log_error("failed", "kind=%s error=\"%s\"", error_kind_name(err.kind), err.text);
         return error_kind_exit_status(err.kind);
     }
     return 0;

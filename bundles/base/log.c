@@ -11,9 +11,7 @@
 #include <unistd.h>
 
 #include "bundles/base/clock.h"
-#include "bundles/base/text.h"
-
-enum { LINE_MAX_SIZE = 4096 };
+#include "bundles/base/log_line.h"
 
 static struct {
     const char *name; /* NULL until log_open: then the program's own */
@@ -65,22 +63,15 @@ static bool journal_listens(void) {
     return strcmp(stream, own) == 0;
 }
 
-/* What snprintf wrote into size bytes. */
-static size_t written(int length, size_t size) {
-    if (length < 0) {
-        return 0;
-    }
-    return (size_t)length < size ? (size_t)length : size - 1;
-}
-
-static size_t format_head(char *line, size_t size, LogLevel level, const char *event) {
+static void begin_line(LogLine *line, LogLevel level, const char *event) {
     const char *name = state.name != NULL ? state.name : program_invocation_short_name;
     if (journal_listens()) {
-        return written(snprintf(line, size, "<%d>%s: %s", (int)level, name, event), size);
+        log_line_add(line, "<%d>%s: %s", (int)level, name, event);
+        return;
     }
     char time[CLOCK_TIME_SIZE];
     clock_format(clock_wall_s(), time);
-    return written(snprintf(line, size, "%s %s %s: %s", time, level_name(level), name, event), size);
+    log_line_add(line, "%s %s %s: %s", time, level_name(level), name, event);
 }
 
 void log_event(LogLevel level, const char *event, const char *format, ...) {
@@ -88,25 +79,19 @@ void log_event(LogLevel level, const char *event, const char *format, ...) {
         return;
     }
     int saved = errno;
-    char line[LINE_MAX_SIZE];
-    size_t room = sizeof line - 1;
-    size_t length = format_head(line, room, level, event);
-    if (format[0] != 0 && length + 2 < room) {
-        line[length++] = ' ';
+    LogLine line = LOG_LINE_INIT;
+    begin_line(&line, level, event);
+    if (format[0] != 0) {
+        log_line_add(&line, " ");
         va_list args;
         va_start(args, format);
-        length += written(vsnprintf(line + length, room - length, format, args), room - length);
+        log_line_add_args(&line, format, args);
         va_end(args);
     }
-    for (size_t at = 0; at < length; at++) {
-        if ((unsigned char)line[at] < 0x20 || line[at] == 0x7f) {
-            line[at] = '?';
-        }
-    }
-    line[length] = '\n';
+    log_line_end(&line);
     /* One write, so that lines of several processes do not mix; a log that cannot be written to must not
      * stop the service. */
-    ssize_t ignored = write(STDERR_FILENO, line, length + 1);
+    ssize_t ignored = write(STDERR_FILENO, line.text, line.length);
     (void)ignored;
     errno = saved;
 }
@@ -120,26 +105,4 @@ bool log_may(LogPace *pace, uint64_t pause_ms, unsigned *ret_left_out) {
     *ret_left_out = pace->left_out;
     *pace = (LogPace){.next_ms = now + pause_ms};
     return true;
-}
-
-const char *log_quote(char *buffer, size_t size, const char *text) {
-    if (size < 3) {
-        (void)text_copy(buffer, size, "");
-        return buffer;
-    }
-    size_t at = 0;
-    buffer[at++] = '"';
-    for (; *text != 0; text++) {
-        bool escape = *text == '"' || *text == '\\';
-        if (at + (escape ? 2 : 1) > size - 2) {
-            break;
-        }
-        if (escape) {
-            buffer[at++] = '\\';
-        }
-        buffer[at++] = *text;
-    }
-    buffer[at++] = '"';
-    buffer[at] = 0;
-    return buffer;
 }

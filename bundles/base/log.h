@@ -3,9 +3,9 @@
  * Log: one line an event on standard error, `event key=value …`, for people and for `grep`.
  *
  * log_info("swap-committed", "generation=%u bundle=%s", 8, version). The first word is a stable event name
- * (lower case, hyphens); values with spaces go through log_quote. Under systemd (JOURNAL_STREAM is set) the
- * line carries a "<N>" priority, else an RFC 3339 time and the level. Only programs log: library code reports
- * through Error. Control characters in a line are replaced, so that outside bytes cannot forge lines.
+ * (lower case, hyphens); log_line.h has the form of values: none can pass for something else. Under systemd
+ * (JOURNAL_STREAM is set) the line carries a "<N>" priority, else an RFC 3339 time and the level. Only
+ * programs log: library code reports through Error.
  */
 #ifndef BUNDLES_BASE_LOG_H
 #define BUNDLES_BASE_LOG_H
@@ -39,8 +39,5 @@ typedef struct LogPace {
     unsigned left_out;
 } LogPace;
 bool log_may(LogPace *pace, uint64_t pause_ms, unsigned *ret_left_out);
-
-/* "text" in double quotes with \" and \\ escaped, cut at size; returns buffer. */
-const char *log_quote(char *buffer, size_t size, const char *text);
 
 #endif

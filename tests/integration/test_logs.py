@@ -52,8 +52,10 @@ class Logs(unittest.TestCase):
             node.ctl("stage", platform.bundle(version, svn))
         bad = directory / "bad.pswb"
         bad.write_bytes(b'no "bundle" at all\n')
+        quoting = directory / 'a "quoted\\ name"'
         self.assertNotEqual(node.ctl_raw("stage", bad).returncode, 0)
-        self.assertNotEqual(node.ctl_raw("fetch", "file:///no where", "--sha256", "0" * 64).returncode, 0)
+        for path in ("/no where", quoting):
+            self.assertNotEqual(node.ctl_raw("fetch", f"file://{path}", "--sha256", "0" * 64).returncode, 0)
         node.ctl("swap", "1.1")
         node.ctl("test", "1.2")
         node.ctl("swap", "1.2")
