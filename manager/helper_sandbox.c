@@ -30,24 +30,6 @@ enum {
 
 static const char *const nothing[] = {NULL};
 
-static const char *const name_service[] = {"/etc/resolv.conf",
-                                           "/etc/hosts",
-                                           "/etc/host.conf",
-                                           "/etc/nsswitch.conf",
-                                           "/etc/gai.conf",
-                                           "/etc/services",
-                                           "/etc/protocols",
-                                           "/etc/ld.so.cache",
-                                           "/lib",
-                                           "/lib64",
-                                           "/usr/lib",
-                                           "/usr/lib64",
-                                           "/run/systemd/resolve",
-                                           "/run/resolvconf",
-                                           "/run/NetworkManager",
-                                           "/etc/resolvconf",
-                                           NULL};
-
 static const Profile profiles[] = {
     {"stage", WORKER, false, nothing, {{"store", SANDBOX_WRITE}, {"gate/trust", SANDBOX_READ}}},
     {"verify", WORKER, false, nothing, {{"store", SANDBOX_READ}, {"gate/trust", SANDBOX_READ}}},
@@ -67,7 +49,7 @@ static const Profile profiles[] = {
      false,
      nothing,
      {{"directory", SANDBOX_WRITE}, {"root", SANDBOX_READ}, {"local", SANDBOX_READ}}},
-    {"courier", COURIER, true, name_service, {{NULL, SANDBOX_READ}}},
+    {"courier", COURIER, true, sandbox_name_service, {{NULL, SANDBOX_READ}}},
 };
 
 typedef struct Places {

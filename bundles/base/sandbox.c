@@ -20,6 +20,24 @@ bool sandbox_is_relaxed(void) {
     return SANDBOX_RELAXED != 0;
 }
 
+const char *const sandbox_name_service[] = {"/etc/resolv.conf",
+                                            "/etc/hosts",
+                                            "/etc/host.conf",
+                                            "/etc/nsswitch.conf",
+                                            "/etc/gai.conf",
+                                            "/etc/services",
+                                            "/etc/protocols",
+                                            "/etc/ld.so.cache",
+                                            "/lib",
+                                            "/lib64",
+                                            "/usr/lib",
+                                            "/usr/lib64",
+                                            "/run/systemd/resolve",
+                                            "/run/resolvconf",
+                                            "/run/NetworkManager",
+                                            "/etc/resolvconf",
+                                            NULL};
+
 /* Whatever else is missing is told, too, as long as there is room. */
 static void miss(SandboxReport *report, const char *what, int reason) {
     size_t used = strlen(report->missing);

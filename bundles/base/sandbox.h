@@ -52,6 +52,9 @@ typedef struct SandboxPlace {
 
 enum { SANDBOX_PLACES_MAX = 64 };
 
+/* Files and directories that looking up a host reads; ends in NULL. */
+extern const char *const sandbox_name_service[];
+
 /* What each field leaves free when it is 0. */
 typedef struct SandboxLimits {
     uint64_t memory;    /* bytes of address space; not in builds with a sanitizer, which reserve far more */

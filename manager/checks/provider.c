@@ -2,24 +2,18 @@
  *
  * Checks of the certificate provider's configuration and of the service that it asks.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "bundles/base/cleanup.h"
-#include "bundles/base/clock.h"
 #include "bundles/version.h"
 #include "manager/checks/child.h"
 #include "manager/checks/families.h"
 #include "manager/checks/provider_config.h"
+#include "manager/checks/provider_service.h"
 
-enum { REACH_MS = 2000, CHILD_MS = 4000, RETRY_MAX_S = 60 };
+enum { RETRY_MAX_S = 60 };
 
 static bool open_config(const CheckSubject *subject, CheckResult *result, ProviderConfig *ret_config) {
     Error err = ERROR_INIT;
@@ -293,40 +287,6 @@ static void check_release(const CheckSubject *subject, CheckResult *result) {
     }
 }
 
-static bool try_connect(const struct addrinfo *to) {
-    uint64_t deadline = clock_monotonic_ms() + REACH_MS;
-    AUTO_CLOSE int fd = socket(to->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0) {
-        return false;
-    }
-    if (connect(fd, to->ai_addr, to->ai_addrlen) == 0) {
-        return true;
-    }
-    struct pollfd wait = {.fd = fd, .events = POLLOUT};
-    int error = 0;
-    socklen_t size = sizeof error;
-    return errno == EINPROGRESS && poll(&wait, 1, clock_left_ms(deadline)) == 1 &&
-           getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
-}
-
-static bool reach(void *context, char *text) {
-    const ProviderUrl *url = context;
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found = NULL;
-    int code = getaddrinfo(url->host, url->port, &hints, &found);
-    bool good = false;
-    for (const struct addrinfo *at = found; code == 0 && at != NULL && !good; at = at->ai_next) {
-        good = try_connect(at);
-    }
-    if (code != 0) {
-        (void)snprintf(text, CHILD_TEXT_MAX, "%.128s is not known: %s", url->host, gai_strerror(code));
-    } else {
-        freeaddrinfo(found);
-        (void)snprintf(text, CHILD_TEXT_MAX, "%.128s port %s %s", url->host, url->port,
-                       good ? "takes connections" : "takes no connections");
-    }
-    return good;
-}
-
 static void check_reach(const CheckSubject *subject, CheckResult *result) {
     CLEANUP(provider_config_done) ProviderConfig config = {0};
     ProviderUrl url;
@@ -339,11 +299,11 @@ static void check_reach(const CheckSubject *subject, CheckResult *result) {
         check_skip(result, "pccs_url is not set, or no URL");
         return;
     }
-    child_run(reach, &url, CHILD_MS, &answer); /* a resolver may take as long as it likes */
+    provider_service_ask(text, provider_config_bool(&config, "use_secure_cert", true), &answer);
     if (answer.verdict == CHILD_ANSWERED && answer.good) {
         check_pass(result, "%s", answer.text);
     } else if (answer.verdict == CHILD_HANGS) {
-        check_bad(result, "%s does not answer within %d ms", url.host, CHILD_MS);
+        check_bad(result, "%s does not answer within %d s", url.host, PROVIDER_SERVICE_MS / 1000);
     } else {
         check_bad(result, "%s", answer.text);
     }
@@ -393,9 +353,10 @@ static const Check checks[] = {
     {"provider.release", "the bundle's provider is not of a release with a known fault",
      "SIGSEGV with local_pck_url", ISSUES "366", CHECK_NEEDS_BUNDLE | CHECK_NEEDS_HARDWARE, CHECK_FAIL,
      check_release, "use another release"},
-    {"provider.reach", "the service takes connections", "SGX_QL_NETWORK_ERROR, SGX_QL_SERVICE_TIMEOUT",
-     ISSUES "318", CHECK_NEEDS_HARDWARE | CHECK_NEEDS_LIVE | CHECK_NEEDS_TIME, CHECK_WARN, check_reach,
-     "start the PCCS, or correct host, port and firewall"},
+    {"provider.reach", "the service answers as a PCCS or Intel's PCS does",
+     "SGX_QL_NETWORK_ERROR, SGX_QL_SERVICE_TIMEOUT", ISSUES "318",
+     CHECK_NEEDS_HARDWARE | CHECK_NEEDS_LIVE | CHECK_NEEDS_TIME, CHECK_WARN, check_reach,
+     "start or repair the PCCS, or correct pccs_url, use_secure_cert or the firewall"},
 };
 
 const CheckFamily family_provider = {"provider", FAMILY(checks)};

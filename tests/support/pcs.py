@@ -7,14 +7,16 @@ it runs; `faults` maps a part of a path to what becomes of it: "html", "404", "5
 
 import contextlib
 import http.server
+import ssl
 import threading
 import urllib.parse
 
 
 class Pcs:
-    """`standard` and `early` are Collateral (tests/support/collateral.py) and may be replaced at any time."""
+    """`standard` and `early` are Collateral (tests/support/collateral.py) and may be replaced at any time; with a
+    certificate and its key over TLS."""
 
-    def __init__(self, collateral, early=None):
+    def __init__(self, collateral, early=None, certificate=None, key=None):
         self.standard = collateral
         self.early = early or collateral
         self.faults = {}
@@ -36,7 +38,12 @@ class Pcs:
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/sgx/certification/v4"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate, key)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+        self.server.handle_error = lambda *_: None  # a client that leaves is no news
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.server.server_address[1]}/sgx/certification/v4"
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
 
