@@ -120,6 +120,8 @@ static bool get_metrics(ApiRequest *request, const char *rest, Error *err) {
 static json_t *bundle_json(ApiRequest *request, const StoreEntry *entry) {
     Error use = ERROR_INIT;
     const Journal *journal = request->api->journal;
+    const char *former = journal->swap.former.digest; /* during a swap, what a rollback goes to */
+    bool soaking = journal->swap.state != SWAP_IDLE && former[0] != '\0';
     bool free_to_go = deployment_may_remove(request->api->deployment, &entry->digest, &use);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:b, s:I, s:I, s:I, s:b, s:b, s:b}", "digest",
                      entry->digest_hex, "name", entry->manifest->name, "version", entry->manifest->version,
@@ -128,7 +130,8 @@ static json_t *bundle_json(ApiRequest *request, const StoreEntry *entry) {
                      entry->manifest->simulated, "size", (json_int_t)entry->size, "staged_at",
                      (json_int_t)entry->staged_at, "epc_kib", (json_int_t)entry->manifest->epc_kib, "serving",
                      strcmp(journal->serving.digest, entry->digest_hex) == 0, "previous",
-                     strcmp(journal->previous, entry->digest_hex) == 0, "in_use", !free_to_go);
+                     strcmp(soaking ? former : journal->previous, entry->digest_hex) == 0, "in_use",
+                     !free_to_go);
 }
 
 static bool get_bundles(ApiRequest *request, const char *rest, Error *err) {

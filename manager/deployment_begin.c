@@ -183,7 +183,7 @@ static Operation *begin(Deployment *deployment, const Beginning *beginning, cons
     note_downgrade(deployment, next->digest, who);
     if (!journal_save(journal, err)) {
         journal->swap = (JournalSwap){.state = SWAP_IDLE};
-        error_wrap(err, "nothing was changed");
+        error_wrap(err, "nothing was changed: state directory %s", deployment->config->state);
         return NULL;
     }
     deployment->operation =
@@ -259,8 +259,12 @@ static Operation *undo(Deployment *deployment, JournalWho who, Error *err) {
                   (unsigned long long)journal->swap.operation, swap_state_name(journal->swap.state));
         return NULL;
     }
-    Operation *operation = operation_begin(deployment->operations, journal->next_operation++, "rollback", who,
-                                           deployment->operation ? deployment->operation->what : "");
+    char label[128] = "what served before";
+    if (journal->swap.former.digest[0] != '\0') {
+        deployment_label(deployment, journal->swap.former.digest, label, sizeof label);
+    }
+    Operation *operation =
+        operation_begin(deployment->operations, journal->next_operation++, "rollback", who, label);
     if (operation == NULL) {
         error_set(err, ERROR_LIMIT, "too many operations are under way");
         return NULL;

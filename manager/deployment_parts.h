@@ -180,6 +180,7 @@ bool deployment_checks_problems(const Deployment *deployment, json_t *list);
 
 /* deployment_status.c */
 bool deployment_add_problem(json_t *list, const char *what, const char *text, const char *remedy);
+json_t *deployment_problems_json(const Deployment *deployment); /* a new reference; NULL: out of memory */
 
 /* deployment_soak.c */
 void deployment_soak_begin(Deployment *deployment);

@@ -140,55 +140,18 @@ static json_t *generations_json(Deployment *deployment) {
     return TAKE(list);
 }
 
-bool deployment_add_problem(json_t *list, const char *what, const char *text, const char *remedy) {
-    return json_array_append_new(list, json_pack("{s:s, s:o, s:s}", "what", what, "text",
-                                                 operation_text_json(text), "remedy", remedy)) == 0;
-}
-
-static json_t *problems_json(Deployment *deployment) {
-    const Journal *journal = deployment->journal;
-    CLEANUP(json_freep) json_t *list = json_array();
-    char text[ERROR_TEXT_MAX + 128];
-    bool good = list != NULL;
-    if (good && journal->serving.digest[0] == '\0' && journal->swap.state == SWAP_IDLE) {
-        good = deployment_add_problem(list, "empty", "no bundle serves yet",
-                                      "stage one, then: pswctl swap VERSION");
-    } else if (good && deployment_serving(deployment) == NULL) {
-        const char *why = deployment->restart_error.kind != ERROR_NONE ? deployment->restart_error.text
-                                                                       : "it is being started";
-        uint64_t now = clock_monotonic_ms();
-        (void)snprintf(
-            text, sizeof text, "nothing serves: %s; next attempt in %llu ms", why,
-            (unsigned long long)(deployment->restart_at_ms > now ? deployment->restart_at_ms - now : 0));
-        good = deployment_add_problem(list, "down", text,
-                                      journal->previous[0] != '\0'
-                                          ? "go back to the bundle before: pswctl rollback"
-                                          : "swap to another bundle: pswctl list");
-    }
-    if (good && deployment_serving(deployment) != NULL && !deployment_is_healthy(deployment)) {
-        (void)snprintf(text, sizeof text, "the serving generation makes no quotes: %s",
-                       deployment->health.error.text);
-        good = deployment_add_problem(list, "health", text, "see its log; go back with: pswctl rollback");
-    }
-    if (good && deployment->path_error.kind != ERROR_NONE) {
-        good = deployment_add_problem(list, "socket", deployment->path_error.text, "see the text");
-    }
-    if (good && deployment->standby_lacks_room) {
-        good = deployment_add_problem(list, "spare",
-                                      "there is no room in the EPC for a spare beside what serves",
-                                      "set restart.spare to false, or use a node with more EPC");
-    }
-    if (good && deployment->alarm.kind != ERROR_NONE) {
-        good = deployment_add_problem(list, "alarm", deployment->alarm.text, "see the log of the generation");
-    }
-    return good && deployment_checks_problems(deployment, list) ? TAKE(list) : NULL;
-}
-
 static const char *overall(const Deployment *deployment) {
     if (deployment_serving(deployment) != NULL) {
         return "serving";
     }
     return deployment->journal->serving.digest[0] == '\0' ? "empty" : "down";
+}
+
+/* The generation knows, too, and goes on when its bundle is gone from the store. */
+static bool serves_simulated(const Deployment *deployment) {
+    const Generation *serving = deployment_serving(deployment);
+    const json_t *status = serving != NULL ? generation_status(serving) : NULL;
+    return json_is_true(json_object_get(status, "simulated"));
 }
 
 json_t *deployment_json(Deployment *deployment) {
@@ -198,7 +161,7 @@ json_t *deployment_json(Deployment *deployment) {
     uint64_t now = clock_monotonic_ms();
     uint64_t soak_left = deployment->soak_ends_ms > now ? deployment->soak_ends_ms - now : 0;
     CLEANUP(json_freep) json_t *serving = bundle_json(deployment, journal->serving.digest);
-    bool simulated = json_is_true(json_object_get(serving, "simulated"));
+    bool simulated = json_is_true(json_object_get(serving, "simulated")) || serves_simulated(deployment);
     return json_pack(
         "{s:s, s:s, s:b, s:s, s:O, s:o, s:o, s:b, s:o, s:I, s:{s:I, s:I, s:I, s:I, s:I}, s:o, s:o, s:o, s:o}",
         "version", PSW_VERSION, "state", overall(deployment), "simulated", simulated, "socket",
@@ -208,9 +171,9 @@ json_t *deployment_json(Deployment *deployment) {
         running != NULL ? operation_json(running) : json_null(), "soak_left_ms", (json_int_t)soak_left,
         "rescue", "found", (json_int_t)rescue.found, "adopted", (json_int_t)rescue.adopted, "departed",
         (json_int_t)rescue.departed, "lost", (json_int_t)rescue.lost, "waiting",
-        (json_int_t)rescue_waiting(deployment->rescue), "problems", problems_json(deployment), "health",
-        deployment_health_json(deployment), "clients", deployment_clients_count(deployment), "checks",
-        deployment_checks_json(deployment));
+        (json_int_t)rescue_waiting(deployment->rescue), "problems", deployment_problems_json(deployment),
+        "health", deployment_health_json(deployment), "clients", deployment_clients_count(deployment),
+        "checks", deployment_checks_json(deployment));
 }
 
 bool deployment_may_remove(const Deployment *deployment, const Digest *digest, Error *err) {

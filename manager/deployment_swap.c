@@ -191,6 +191,7 @@ static void begin_watch(Deployment *deployment) {
         rescue_set_target(deployment->rescue, next);
     }
     deployment->serving_since_ms = clock_monotonic_ms();
+    deployment->restart_failures = 0; /* they were another one's */
     deployment_restart_cancel(deployment);
     if (!deployment_former_alive(deployment)) {
         deployment_ducks_tell(deployment); /* its successor, if there is one by now */

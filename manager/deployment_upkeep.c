@@ -58,6 +58,9 @@ static int on_upkeep(sd_event_source *source, uint64_t usec, void *context) {
     Deployment *deployment = context;
     Error ignored = ERROR_INIT;
     deployment_platform_look(deployment);
+    if (deployment->journal->failure.kind != ERROR_NONE) {
+        deployment_save(deployment);
+    }
     deployment_ducks_prune(deployment);
     deployment_sweep(deployment, false);
     deployment_standby_keep(deployment);

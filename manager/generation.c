@@ -50,11 +50,12 @@ static int on_process(sd_event_source *source, int fd, uint32_t events, void *co
     Generation *generation = context;
     ProcessExit how = {0};
     Error ignored = ERROR_INIT;
-    char text[64] = "its process is gone"; /* a process that we adopted leaves its status to its parent */
+    char text[96] = "its process is gone"; /* a process that we adopted leaves its status to its parent */
     if (process_wait(fd, 0, &how, &ignored)) {
         char exit_text[48];
-        (void)snprintf(text, sizeof text, "it ended with %s",
-                       process_exit_format(exit_text, sizeof exit_text, how));
+        (void)snprintf(text, sizeof text, "it ended with %s%s",
+                       process_exit_format(exit_text, sizeof exit_text, how),
+                       generation->warm ? "" : ": its messages in the log say why");
     }
     if (generation->error.kind == ERROR_NONE) {
         error_set(&generation->error, ERROR_ENGINE, "generation %u: %s", generation->number, text);

@@ -112,11 +112,14 @@ static bool write_journal(Journal *journal, Buffer *text) {
 
 bool journal_save(Journal *journal, Error *err) {
     CLEANUP(buffer_done) Buffer text = BUFFER_INIT(SIZE_MAX_BYTES);
+    Error failure = ERROR_INIT;
     if (!write_journal(journal, &text)) {
-        return error_set(err, ERROR_MEMORY, "journal: out of memory");
+        error_set(&failure, ERROR_MEMORY, "journal: out of memory");
+    } else if (!file_replace(journal->dir_fd, JOURNAL_NAME, text.data, text.size, 0600, &failure)) {
+        error_wrap(&failure, "journal");
     }
-    return file_replace(journal->dir_fd, JOURNAL_NAME, text.data, text.size, 0600, err) ||
-           error_wrap(err, "journal");
+    journal->failure = failure;
+    return failure.kind == ERROR_NONE || error_set(err, failure.kind, "%s", failure.text);
 }
 
 static bool take_digest(const json_t *object, const char *key, char digest[DIGEST_HEX_SIZE], Error *err) {

@@ -75,6 +75,7 @@ typedef struct Journal {
     JournalSwap swap;
     JournalEvent history[JOURNAL_HISTORY_MAX]; /* oldest first */
     size_t history_count;
+    Error failure; /* of the last journal_save, of any kind but none: memory is ahead of the file */
 } Journal;
 
 /* Reads <state>/journal.json; a file that is not there is an empty journal. dir_fd is borrowed. A journal

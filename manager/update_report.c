@@ -121,7 +121,7 @@ static json_t *problems_json(const Updates *updates, const json_t *report, const
     }
     if (good && json_is_object(failure)) {
         good = add_problem(problems, "repository", json_string_value(json_object_get(failure, "text")),
-                           "see the text; pswctl check-update tries again");
+                           "try again: pswctl check-update");
     }
     if (good && json_is_string(clock)) {
         good = add_problem(problems, "clock", json_string_value(clock), "set the clock of this node");

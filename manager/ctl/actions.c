@@ -58,7 +58,7 @@ bool ctl_stage(Ctl *ctl, Error *err) {
     }
     json_t *operation = ctl_client_upload(ctl->client, "/v1/stage", fd, on_upload, NULL, err);
     ctl_clear_progress();
-    return ctl_follow(ctl, operation, err);
+    return ctl_follow(ctl, operation, err) || error_wrap(err, "%s", ctl->operand);
 }
 
 bool ctl_test(Ctl *ctl, Error *err) {

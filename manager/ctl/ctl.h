@@ -67,6 +67,12 @@ bool ctl_explain_code(Ctl *ctl, Error *err); /* explain CODE: without the manage
 bool ctl_list_remote(Ctl *ctl, Error *err);  /* list --remote */
 bool ctl_tcb(Ctl *ctl, Error *err);
 
+/* "NAME VERSION (DIGEST)" of a bundle's JSON, in the buffer; NULL and null: "nothing". */
+const char *ctl_bundle_label(const json_t *bundle, char *buffer, size_t size);
+
+/* The part of `status` about what went wrong in the last day, out of the journal. */
+void ctl_print_lately(const json_t *journal);
+
 /* The part of `status` about updates. */
 void ctl_print_updates(const json_t *updates);
 

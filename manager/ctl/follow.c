@@ -89,6 +89,33 @@ static json_t *ask(Ctl *ctl, long long id, long long revision, Error *err) {
     }
 }
 
+static bool changes_serving(const json_t *operation) {
+    static const char *const kinds[] = {"swap", "rollback", "adopt", "update"};
+    bool found = false;
+    for (size_t i = 0; !found && i < sizeof kinds / sizeof *kinds; i++) {
+        found = strcmp(ctl_text(operation, "kind"), kinds[i]) == 0;
+    }
+    return found;
+}
+
+/* After a change that failed the first question is whether quotes are made. */
+static bool fail(Ctl *ctl, const json_t *operation, ErrorKind kind, Error *err) {
+    Error ignored = ERROR_INIT;
+    char label[160], serves[200] = "";
+    CLEANUP(json_freep)
+    json_t *status =
+        changes_serving(operation) ? ctl_client_call(ctl->client, "GET", "/v1/status", NULL, &ignored) : NULL;
+    if (status != NULL) {
+        bool any = strcmp(ctl_text(status, "state"), "serving") == 0;
+        (void)snprintf(serves, sizeof serves, "; %s serves%s",
+                       any ? ctl_bundle_label(json_object_get(status, "bundle"), label, sizeof label)
+                           : "nothing",
+                       any ? "" : ": pswctl status");
+    }
+    return error_set(err, kind, "%s: %s%s", ctl_text(operation, "kind"), ctl_text(operation, "error"),
+                     serves);
+}
+
 bool ctl_report(Ctl *ctl, const json_t *operation, Error *err) {
     ErrorKind kind = ERROR_SYSTEM;
     bool failed = strcmp(ctl_text(operation, "state"), "failed") == 0;
@@ -99,7 +126,7 @@ bool ctl_report(Ctl *ctl, const json_t *operation, Error *err) {
         if (!error_kind_parse(ctl_text(operation, "error_kind"), &kind) || kind == ERROR_NONE) {
             kind = ERROR_SYSTEM;
         }
-        return error_set(err, kind, "%s: %s", ctl_text(operation, "kind"), ctl_text(operation, "error"));
+        return fail(ctl, operation, kind, err);
     }
     if (!ctl->json && is_running(operation)) {
         (void)printf("operation %lld: %s %s: %s\n", ctl_number(operation, "id"), ctl_text(operation, "kind"),

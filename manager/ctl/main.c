@@ -129,9 +129,9 @@ static void print_usage(FILE *out) {
         "  --api PATH     the manager's API socket, instead of --config\n"
         "  --help         what the command does\n"
         "  --version      the version\n\n"
-        "Exit status: 0 success, else by kind: 2 usage, 3 config, 4 input, 5 verify, 6 limit, 7 not found,\n"
-        "8 conflict, 9 permission, 10 no space, 11 system, 12 memory, 13 network, 14 timeout, 15 the\n"
-        "manager does not run, 16 engine.\n",
+        "Exit status: 0 success, 1 the answer is no (verify), else by kind: 2 usage, 3 config, 4 input,\n"
+        "5 verify, 6 limit, 7 not found, 8 conflict, 9 permission, 10 no space, 11 system, 12 memory,\n"
+        "13 network, 14 timeout, 15 the manager does not run, 16 engine.\n",
         out);
 }
 
@@ -196,13 +196,21 @@ static bool belongs(const Command *command, int option) {
 
 typedef enum Parsed { PARSED_RUN, PARSED_HELP, PARSED_VERSION, PARSED_WRONG } Parsed;
 
+/* Not known, without the argument that it takes, or with one that it does not take. */
+static Parsed refuse_option(const Command *command, const char *argument) {
+    (void)fprintf(stderr, "pswctl: %s%soption %s is not known or not used like this\n",
+                  command != NULL ? command->name : "", command != NULL ? ": " : "", argument);
+    return PARSED_WRONG;
+}
+
 /* Takes options up to the end, or up to the first operand if `form` begins with '+'. command: NULL before its
  * name was read. */
 static Parsed take_options(const Command *command, const char *form, int argc, char **argv, Ctl *ctl) {
     int option = 0;
+    opterr = 0;
     while ((option = getopt_long(argc, argv, form, options, NULL)) != -1) {
         if (option == '?') {
-            return PARSED_WRONG;
+            return refuse_option(command, argv[optind - 1]);
         }
         if (!belongs(command, option)) {
             (void)fprintf(stderr, "pswctl: %s does not take that option\n",

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Subcommands that show: status, list, journal.
+ * Subcommands that show how things stand: status, list.
  */
 #include <inttypes.h>
 #include <string.h>
@@ -10,25 +10,20 @@
 #include "bundles/base/text.h"
 #include "manager/ctl/ctl.h"
 
-enum { JOURNAL_COUNT = 20 };
-
-static const char *bundle_label(const json_t *bundle, char *buffer, size_t size) {
+const char *ctl_bundle_label(const json_t *bundle, char *buffer, size_t size) {
     if (bundle == NULL || json_is_null(bundle)) {
         return "nothing";
     }
-    (void)snprintf(buffer, size, "%s %s (%.12s)",
-                   ctl_text(bundle, "name")[0] != '\0' ? ctl_text(bundle, "name")
-                                                       : "a bundle not in the store",
+    bool known = ctl_text(bundle, "name")[0] != '\0';
+    (void)snprintf(buffer, size, "%s%s%s (%.12s)",
+                   known ? ctl_text(bundle, "name") : "a bundle not in the store", known ? " " : "",
                    ctl_text(bundle, "version"), ctl_text(bundle, "digest"));
     return buffer;
 }
 
 static const char *ago(long long since, char *buffer, size_t size) {
     int64_t now = clock_wall_s();
-    if (since <= 0 || since > now) {
-        return "just now";
-    }
-    return text_format_duration(buffer, size, (uint64_t)(now - since) * 1000);
+    return text_format_duration(buffer, size, since > 0 && since <= now ? (uint64_t)(now - since) * 1000 : 0);
 }
 
 static void print_counters(const json_t *status) {
@@ -43,9 +38,11 @@ static void print_generation(const json_t *generation, const char *word) {
     char label[160], time[24];
     const json_t *status = json_object_get(generation, "status");
     const json_t *qe = json_object_get(status, "qe"), *pce = json_object_get(status, "pce");
-    (void)printf("%-11s generation %lld: %s, for %s, pid %lld\n", word, ctl_number(generation, "generation"),
-                 bundle_label(json_object_get(generation, "bundle"), label, sizeof label),
-                 ago(ctl_number(generation, "since"), time, sizeof time), ctl_number(generation, "pid"));
+    bool timed = ctl_number(generation, "since") > 0;
+    (void)printf("%-11s generation %lld: %s, %s%s%spid %lld\n", word, ctl_number(generation, "generation"),
+                 ctl_bundle_label(json_object_get(generation, "bundle"), label, sizeof label),
+                 timed ? "for " : "", timed ? ago(ctl_number(generation, "since"), time, sizeof time) : "",
+                 timed ? ", " : "", ctl_number(generation, "pid"));
     if (ctl_text(generation, "qe")[0] != '\0') {
         (void)printf("%-11s QE %.16s ISVSVN %lld, PCE ISVSVN %lld\n", "", ctl_text(generation, "qe"),
                      ctl_number(qe, "isv_svn"), ctl_number(pce, "isv_svn"));
@@ -83,9 +80,10 @@ static void print_operation(const json_t *status) {
     }
     (void)printf("%-11s %lld: %s %s: %s", "operation", ctl_number(operation, "id"),
                  ctl_text(operation, "kind"), ctl_text(operation, "what"), ctl_text(operation, "step"));
-    if (ctl_number(status, "soak_left_ms") > 0) {
+    long long seconds = (ctl_number(status, "soak_left_ms") + 999) / 1000;
+    if (seconds > 0) {
         (void)printf(", %s left (pswctl commit | pswctl rollback)",
-                     text_format_duration(left, sizeof left, (uint64_t)ctl_number(status, "soak_left_ms")));
+                     text_format_duration(left, sizeof left, (uint64_t)seconds * 1000));
     }
     (void)printf("\n");
 }
@@ -104,8 +102,10 @@ static void print_problems(const json_t *status) {
     size_t index = 0;
     const json_t *problem = NULL;
     json_array_foreach(problems, index, problem) {
-        (void)printf("%-11s %s\n%-11s -> %s\n", "PROBLEM", ctl_text(problem, "text"), "",
-                     ctl_text(problem, "remedy"));
+        (void)printf("%-11s %s\n", "PROBLEM", ctl_text(problem, "text"));
+        if (ctl_text(problem, "remedy")[0] != '\0') {
+            (void)printf("%-11s -> %s\n", "", ctl_text(problem, "remedy"));
+        }
     }
 }
 
@@ -115,7 +115,7 @@ static void print_checks(const json_t *checks) {
     size_t index = 0;
     char time[24];
     if (json_is_object(counts)) {
-        (void)printf("%-11s %lld failed, %lld warnings, %lld passed, %s ago (pswctl doctor)\n", "checks",
+        (void)printf("%-11s %lld failed, %lld warned, %lld passed, %s ago (pswctl doctor)\n", "checks",
                      ctl_number(counts, "fail"), ctl_number(counts, "warn"), ctl_number(counts, "pass"),
                      ago(ctl_number(checks, "at"), time, sizeof time));
     }
@@ -135,7 +135,7 @@ static void print_bundles(const json_t *bundles, const char *indent) {
     json_array_foreach(bundles, index, bundle) {
         char label[160], size[24], time[24];
         (void)printf("%-11s %s, %s, staged %s ago%s%s%s\n", index == 0 ? indent : "",
-                     bundle_label(bundle, label, sizeof label),
+                     ctl_bundle_label(bundle, label, sizeof label),
                      text_format_size(size, sizeof size, (uint64_t)ctl_number(bundle, "size")),
                      ago(ctl_number(bundle, "staged_at"), time, sizeof time),
                      json_is_true(json_object_get(bundle, "simulated")) ? ", SIMULATED" : "",
@@ -144,7 +144,7 @@ static void print_bundles(const json_t *bundles, const char *indent) {
     }
 }
 
-static void print_status(const json_t *status, const json_t *bundles) {
+static void print_status(const json_t *status, const json_t *bundles, const json_t *journal) {
     (void)printf("psw-manager %s: %s on %s\n", ctl_text(status, "version"), ctl_text(status, "state"),
                  ctl_text(status, "socket"));
     if (json_is_true(json_object_get(status, "simulated"))) {
@@ -154,6 +154,7 @@ static void print_status(const json_t *status, const json_t *bundles) {
     print_generations(status);
     print_laggards(status);
     print_operation(status);
+    ctl_print_lately(journal);
     print_checks(json_object_get(status, "checks"));
     ctl_print_tcb_line(json_object_get(status, "tcb"));
     ctl_print_updates(json_object_get(status, "updates"));
@@ -184,7 +185,11 @@ bool ctl_status(Ctl *ctl, Error *err) {
                 error_set(err, ERROR_MEMORY, "out of memory")) &&
                ctl_print_json(status, err) && is_well(status, err);
     }
-    print_status(status, bundles);
+    CLEANUP(json_freep) json_t *journal = ctl_client_call(ctl->client, "GET", "/v1/journal", NULL, err);
+    if (journal == NULL) {
+        return false;
+    }
+    print_status(status, bundles, journal);
     return is_well(status, err);
 }
 
@@ -200,40 +205,5 @@ bool ctl_list(Ctl *ctl, Error *err) {
         return ctl_print_json(bundles, err);
     }
     print_bundles(json_object_get(bundles, "bundles"), "staged");
-    return true;
-}
-
-static void print_event(const json_t *event) {
-    char when[CLOCK_TIME_SIZE], who[48] = "psw-manager", operation[24] = "";
-    const json_t *author = json_object_get(event, "who");
-    clock_format(ctl_number(event, "at"), when);
-    if (ctl_number(author, "pid") != 0) {
-        (void)snprintf(who, sizeof who, "uid %lld pid %lld", ctl_number(author, "uid"),
-                       ctl_number(author, "pid"));
-    }
-    if (ctl_number(event, "operation") != 0) {
-        (void)snprintf(operation, sizeof operation, " #%lld", ctl_number(event, "operation"));
-    }
-    (void)printf("%s %s%s by %s: %s\n", when, ctl_text(event, "event"), operation, who,
-                 ctl_text(event, "text"));
-}
-
-bool ctl_journal(Ctl *ctl, Error *err) {
-    uint64_t count = JOURNAL_COUNT;
-    if (ctl->count != NULL && !text_parse_u64(ctl->count, 1, UINT32_MAX, &count)) {
-        return error_set(err, ERROR_USAGE, "--count: '%.32s' is not a number from 1 on", ctl->count);
-    }
-    CLEANUP(json_freep) json_t *journal = ctl_client_call(ctl->client, "GET", "/v1/journal", NULL, err);
-    if (journal == NULL) {
-        return false;
-    }
-    if (ctl->json) {
-        return ctl_print_json(journal, err);
-    }
-    const json_t *events = json_object_get(journal, "events");
-    size_t all = json_array_size(events);
-    for (size_t i = all > count ? all - (size_t)count : 0; i < all; i++) {
-        print_event(json_array_get(events, i));
-    }
     return true;
 }

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator reads: pswctl status and the sentences of pswctl in the states that a node can get into."""
+
+import os
+import pathlib
+import shutil
+import signal
+import tempfile
+import unittest
+
+from tests.support import node as nodes
+
+ENGINE, USAGE = 16, 2
+
+
+class Words(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-"))
+        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
+        cls.platform = nodes.Platform(cls.directory / "platform")
+        cls.good = cls.platform.bundle("1.1", 8)
+        cls.better = cls.platform.bundle("1.2", 9)
+        cls.bad = cls.directory / "bad.pswb"
+        nodes.run("psw-bundle", "sim", "--platform", cls.platform.directory, "--version", "1.3", "--qe-svn", "9", "--pce-svn",
+                  "15", "--fault", "init:0xe001", "-o", cls.bad)
+
+    def node(self, settings=None, serving=True):
+        node = nodes.Node(settings, platform=self.platform)
+        self.addCleanup(node.stop)
+        node.start()
+        if serving:
+            node.ctl("stage", self.good)
+            node.ctl("swap", "1.1")
+        return node
+
+    def status(self, node):
+        return node.ctl_raw("status").stdout
+
+    def test_an_empty_node_says_what_to_do_next(self):
+        node = self.node(serving=False)
+        self.assertIn("-> stage one: pswctl stage FILE", self.status(node))
+        node.ctl("stage", self.good)
+        self.assertIn("-> swap to one that is staged: pswctl swap VERSION", self.status(node))
+
+    def test_a_failed_swap_says_who_serves_and_stays_in_sight_until_one_succeeds(self):
+        node = self.node()
+        for bundle in (self.bad, self.better):
+            node.ctl("stage", bundle)
+        failed = node.ctl_raw("swap", "1.3")
+        self.assertEqual(failed.returncode, ENGINE)
+        self.assertRegex(failed.stderr, r"0xe001; psw-simulated 1\.1 \([0-9a-f]{12}\) serves\n")
+        self.assertRegex(self.status(node), r"lately +the last swap failed, \S+ ago: psw-simulated 1\.3 .*0xe001")
+        node.ctl("swap", "1.2")
+        self.assertNotIn("lately", self.status(node))
+
+    def test_a_crash_that_was_mended_stays_in_sight(self):
+        node = self.node()
+        os.kill(node.serving()["pid"], signal.SIGKILL)
+        nodes.wait_until(lambda: (node.serving() or {}).get("generation") == 2, "the next generation")
+        self.assertRegex(self.status(node), r"lately +1 crash in 24 hours, the last, \S+ ago: generation 1: it ended with SIGKILL")
+
+    def test_a_soak_shows_the_way_back_and_its_undoing_says_what_serves(self):
+        node = self.node()
+        node.ctl("stage", self.better)
+        node.ctl("swap", "1.2", "--soak", "1h", "--no-wait")
+        nodes.wait_until(lambda: "soaking" in self.status(node), "the soak")
+        status = self.status(node)
+        self.assertRegex(status, r"way back +generation 1: psw-simulated 1\.1 \([0-9a-f]{12}\), pid \d+")
+        self.assertRegex(status, r"soaking, (1h|59m\d+s|59m|\d+m(\d+s)?) left \(pswctl commit \| pswctl rollback\)")
+        self.assertRegex(status, r"psw-simulated 1\.1 .*, the way back\n")
+        self.assertRegex(node.ctl_raw("rollback").stdout, r"rollback: psw-simulated 1\.1 \(")
+
+    def test_a_bundle_that_is_gone_from_the_store_is_missed_while_it_serves(self):
+        node = self.node()
+        place = node.bundle_directory()
+        place.rename(node.directory / "away")
+        status = node.ctl("status")
+        self.assertEqual([problem["what"] for problem in status["problems"]], ["store"])
+        self.assertTrue(status["simulated"])
+        self.assertIn("SIMULATED", self.status(node))
+        node.ctl("stage", self.good)
+        self.assertEqual(node.ctl("status")["problems"], [])
+
+    def test_a_journal_that_cannot_be_written_is_a_problem_until_it_can(self):
+        node = self.node()
+        node.ctl("stage", self.better)
+        journal = node.directory / "state" / "journal.json"
+        aside = journal.rename(node.directory / "aside")
+        journal.mkdir()  # root may write anywhere else
+        (journal / "full").touch()
+        refused = node.ctl_raw("swap", "1.2")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn(f"nothing was changed: state directory {node.directory}/state: journal: ", refused.stderr)
+        self.assertEqual([problem["what"] for problem in node.ctl("status")["problems"]], ["journal"])
+        shutil.rmtree(journal)
+        aside.rename(journal)
+        node.ctl("swap", "1.2")
+        self.assertEqual(node.ctl("status")["problems"], [])
+
+    def test_wrong_options_and_files_are_named(self):
+        node = self.node(serving=False)
+        for arguments, sentence in ((("status", "--nope"), "pswctl: status: option --nope is not known"),
+                                    (("swap", "1", "--soak"), "pswctl: swap: option --soak is not known or not used like this")):
+            result = nodes.run("pswctl", *arguments, check=False)
+            self.assertEqual(result.returncode, USAGE)
+            self.assertIn(sentence, result.stderr)
+        text = node.directory / "notes.txt"
+        text.write_text("no bundle\n" * 99)
+        self.assertIn(f"pswctl: {text}: stage: the bundle: ", node.ctl_raw("stage", text).stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
