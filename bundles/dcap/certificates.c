@@ -13,6 +13,10 @@
 
 CLEANUP_DEFINE(BIO, BIO_free_all)
 
+#define PEM_BEGIN "-----BEGIN "
+#define PEM_END "-----END "
+#define PEM_DASHES "-----"
+
 enum { COMMON_NAME_MAX = 128, PEM_SIZE_MAX = CERTIFICATES_MAX * CERTIFICATE_SIZE_MAX };
 
 typedef struct RoleRules {
@@ -48,6 +52,15 @@ static X509 *find_digest(const Certificates *list, const Digest *digest) {
     return NULL;
 }
 
+static bool is_blank(Bytes text) {
+    for (size_t at = 0; at < text.size; at++) {
+        if (strchr(" \t\r\n", text.data[at]) == NULL || text.data[at] == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool add_der(Certificates *list, Bytes der, const Certificates *known, const char *name, Error *err) {
     Digest digest;
     if (!digest_of(der.data, der.size, &digest)) {
@@ -67,6 +80,10 @@ static bool add_der(Certificates *list, Bytes der, const Certificates *known, co
         certificate = d2i_X509(NULL, &at, (long)der.size);
         ERR_clear_error();
     }
+    if (certificate != NULL && at != der.data && at != der.data + der.size) {
+        X509_free(certificate);
+        certificate = NULL;
+    }
     if (certificate == NULL) {
         return error_set(err, ERROR_INPUT, "%s: certificate %zu is not one in DER", name, list->count + 1);
     }
@@ -75,38 +92,73 @@ static bool add_der(Certificates *list, Bytes der, const Certificates *known, co
     return true;
 }
 
-/* Other things than certificates in the text are passed over. */
-static bool add_pem(Certificates *list, Bytes bytes, const Certificates *known, const char *name,
-                    Error *err) {
-    CLEANUP(BIO_free_allp) BIO *bio = BIO_new_mem_buf(bytes.data, (int)bytes.size);
-    size_t found = 0;
-    bool good = bio != NULL;
-    while (good) {
-        char *label = NULL, *header = NULL;
-        unsigned char *der = NULL;
-        long size = 0;
-        if (PEM_read_bio(bio, &label, &header, &der, &size) != 1) {
-            break;
-        }
-        if (strcmp(label, PEM_STRING_X509) == 0 || strcmp(label, PEM_STRING_X509_OLD) == 0) {
-            good = add_der(list, (Bytes){der, (size_t)size}, known, name, err);
-            found++;
-        }
-        OPENSSL_free(label);
-        OPENSSL_free(header);
-        OPENSSL_free(der);
-    }
-    bool ended = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
-    ERR_clear_error();
-    if (!good) {
+/* From the next "-----BEGIN" to the end of its "-----END ...-----", or of the text; false if there is none.
+ * What stands before it goes to *ret_before. */
+static bool take_block(Bytes *text, Bytes *ret_before, Bytes *ret_block) {
+    const uint8_t *begin = memmem(text->data, text->size, PEM_BEGIN, strlen(PEM_BEGIN));
+    *ret_before = begin == NULL ? *text : (Bytes){text->data, (size_t)(begin - text->data)};
+    if (begin == NULL) {
         return false;
     }
-    return (found > 0 && ended) ||
-           error_set(err, ERROR_INPUT, "%s: certificate %zu is not one in PEM", name, found + 1);
+    Bytes block = {begin, text->size - ret_before->size};
+    const uint8_t *end = memmem(block.data, block.size, PEM_END, strlen(PEM_END));
+    const uint8_t *behind =
+        end == NULL ? NULL
+                    : memmem(end + strlen(PEM_END), block.size - (size_t)(end - block.data) - strlen(PEM_END),
+                             PEM_DASHES, strlen(PEM_DASHES));
+    if (behind != NULL) {
+        block.size = (size_t)(behind - block.data) + strlen(PEM_DASHES);
+    }
+    *text = (Bytes){block.data + block.size, text->size - ret_before->size - block.size};
+    *ret_block = block;
+    return true;
 }
 
-bool certificates_add(Certificates *list, Bytes bytes, const Certificates *known, const char *name,
-                      Error *err) {
+/* Of a block: the certificate in it, if it is one. */
+static bool add_block(Certificates *list, Bytes block, const Certificates *known, bool *ret_certificate,
+                      const char *name, Error *err) {
+    CLEANUP(BIO_free_allp) BIO *bio = BIO_new_mem_buf(block.data, (int)block.size);
+    char *label = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    long size = 0;
+    if (bio == NULL || PEM_read_bio(bio, &label, &header, &der, &size) != 1) {
+        ERR_clear_error();
+        return error_set(err, ERROR_INPUT, "%s: certificate %zu is not one in PEM", name, list->count + 1);
+    }
+    *ret_certificate = strcmp(label, PEM_STRING_X509) == 0 || strcmp(label, PEM_STRING_X509_OLD) == 0;
+    bool good = !*ret_certificate || add_der(list, (Bytes){der, (size_t)size}, known, name, err);
+    OPENSSL_free(label);
+    OPENSSL_free(header);
+    OPENSSL_free(der);
+    return good;
+}
+
+/* Blocks are read one by one: in the chains of some quotes the next one begins on the line on which the one
+ * before ends, which OpenSSL does not take. */
+static bool add_pem(Certificates *list, Bytes bytes, const Certificates *known, bool nothing_else,
+                    const char *name, Error *err) {
+    Bytes rest = bytes, between, block;
+    size_t found = 0;
+    while (take_block(&rest, &between, &block)) {
+        bool certificate = false;
+        if (!add_block(list, block, known, &certificate, name, err)) {
+            return false;
+        }
+        found += certificate;
+        if (nothing_else && (!certificate || !is_blank(between))) {
+            return error_set(err, ERROR_INPUT, "%s: there is something else before certificate %zu", name,
+                             found + !certificate);
+        }
+    }
+    if (found == 0) {
+        return error_set(err, ERROR_INPUT, "%s: certificate 1 is not one in PEM", name);
+    }
+    return !nothing_else || is_blank(rest) ||
+           error_set(err, ERROR_INPUT, "%s: there is something else behind certificate %zu", name, found);
+}
+
+static bool add(Certificates *list, Bytes bytes, const Certificates *known, bool nothing_else,
+                const char *name, Error *err) {
     if (bytes.size > PEM_SIZE_MAX) {
         return error_set(err, ERROR_LIMIT, "%s: certificates of %zu bytes: at most %d are taken", name,
                          bytes.size, PEM_SIZE_MAX);
@@ -117,7 +169,17 @@ bool certificates_add(Certificates *list, Bytes bytes, const Certificates *known
     while (bytes.size > 0 && bytes.data[bytes.size - 1] == 0) {
         bytes.size--;
     }
-    return add_pem(list, bytes, known, name, err);
+    return add_pem(list, bytes, known, nothing_else, name, err);
+}
+
+bool certificates_add(Certificates *list, Bytes bytes, const Certificates *known, const char *name,
+                      Error *err) {
+    return add(list, bytes, known, false, name, err);
+}
+
+bool certificates_add_chain(Certificates *list, Bytes bytes, const Certificates *known, const char *name,
+                            Error *err) {
+    return add(list, bytes, known, true, name, err);
 }
 
 X509 *certificates_find(const Certificates *list, const X509_NAME *subject, size_t *index) {
@@ -176,6 +238,15 @@ bool certificate_check(X509 *certificate, X509 *issuer, CertificateRole role, Er
         return error_set(err, ERROR_VERIFY, "%s: the certificate above it did not sign it", name);
     }
     return true;
+}
+
+bool certificate_is_root(X509 *certificate, X509 *root) {
+    bool same = X509_cmp(certificate, root) == 0 ||
+                (X509_NAME_cmp(X509_get_subject_name(certificate), X509_get_subject_name(root)) == 0 &&
+                 EVP_PKEY_eq(X509_get0_pubkey(certificate), X509_get0_pubkey(root)) == 1 &&
+                 X509_self_signed(certificate, 1) == 1);
+    ERR_clear_error();
+    return same;
 }
 
 bool certificate_check_crl(X509_CRL *crl, X509 *issuer, Error *err) {

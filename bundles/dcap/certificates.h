@@ -35,6 +35,10 @@ void certificates_done(Certificates *list);
 bool certificates_add(Certificates *list, Bytes bytes, const Certificates *known, const char *name,
                       Error *err) __attribute__((warn_unused_result));
 
+/* The same, but there may be nothing else in the text: for chains that somebody vouches for as a whole. */
+bool certificates_add_chain(Certificates *list, Bytes bytes, const Certificates *known, const char *name,
+                            Error *err) __attribute__((warn_unused_result));
+
 /* The first at or behind `*index` whose subject is that name; *index moves behind it. NULL if none. */
 X509 *certificates_find(const Certificates *list, const X509_NAME *subject, size_t *index);
 
@@ -50,6 +54,9 @@ const char *certificate_role_name(CertificateRole role); /* "PCK certificate" */
 /* Did `issuer` issue it, and may it do what the role does? ERROR_VERIFY. */
 bool certificate_check(X509 *certificate, X509 *issuer, CertificateRole role, Error *err)
     __attribute__((warn_unused_result));
+
+/* Is it the root, or a certificate that the root has issued itself anew, for the same name and key? */
+bool certificate_is_root(X509 *certificate, X509 *root);
 
 /* True if the subject's common name contains the phrase. */
 bool certificate_name_has(const X509_NAME *name, const char *phrase);

@@ -16,6 +16,7 @@ CLEANUP_DEFINE(BIO, BIO_free_all)
 #define CERTIFICATE_MARK "BEGIN CERTIFICATE-----"
 #define CERTIFICATE_MARK_ENCODED "BEGIN%20CERTIFICATE-----"
 #define CERTIFICATE_MARK_PLUS "BEGIN+CERTIFICATE-----"
+#define BASE64_OF_DER "MI" /* of a SEQUENCE with a long length */
 #define CRL_MARK "-----BEGIN X509 CRL-----"
 
 Collateral *collateral_new(Error *err) {
@@ -48,6 +49,10 @@ static bool has(Bytes bytes, const char *mark) {
     return memmem(bytes.data, bytes.size, mark, strlen(mark)) != NULL;
 }
 
+static bool begins(Bytes bytes, const char *mark) {
+    return bytes.size >= strlen(mark) && memcmp(bytes.data, mark, strlen(mark)) == 0;
+}
+
 static bool is_blank(uint8_t c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
@@ -66,7 +71,8 @@ static Bytes trimmed(Bytes bytes) {
 static X509_CRL *crl_read(Bytes bytes) {
     if (bytes.size > 0 && bytes.data[0] == DER_SEQUENCE) {
         const unsigned char *at = bytes.data;
-        return d2i_X509_CRL(NULL, &at, (long)bytes.size);
+        CLEANUP(X509_CRL_freep) X509_CRL *crl = d2i_X509_CRL(NULL, &at, (long)bytes.size);
+        return at == bytes.data + bytes.size ? TAKE(crl) : NULL;
     }
     CLEANUP(BIO_free_allp) BIO *bio = BIO_new_mem_buf(bytes.data, (int)bytes.size);
     return bio == NULL ? NULL : PEM_read_bio_X509_CRL(bio, NULL, NULL, NULL);
@@ -77,17 +83,23 @@ bool collateral_add_crl(Collateral *collateral, Bytes bytes, const char *name, E
     bytes = bytes.size > 0 && bytes.data[0] == DER_SEQUENCE && bytes.size > 1 && bytes.data[1] >= 0x80
                 ? bytes
                 : trimmed(bytes);
+    bytes = encoding_without_0x(bytes);
     if (encoding_is_hex(bytes)) {
         if (!encoding_decode_hex(bytes, &decoded)) {
             return error_set(err, ERROR_LIMIT, "%s: more than %d bytes, or out of memory", name,
                              COLLATERAL_SIZE_MAX);
         }
         bytes = buffer_bytes(&decoded);
+    } else if (begins(bytes, BASE64_OF_DER)) {
+        if (!encoding_decode_base64(bytes, &decoded)) {
+            return error_set(err, ERROR_INPUT, "%s: not a CRL in base64", name);
+        }
+        bytes = buffer_bytes(&decoded);
     }
     CLEANUP(X509_CRL_freep) X509_CRL *crl = crl_read(bytes);
     ERR_clear_error();
     if (crl == NULL) {
-        return error_set(err, ERROR_INPUT, "%s: not a CRL in DER, PEM or hex", name);
+        return error_set(err, ERROR_INPUT, "%s: not a CRL in DER, PEM, hex or base64", name);
     }
     if (collateral->crls_count == COLLATERAL_PIECES_MAX) {
         return error_set(err, ERROR_LIMIT, "%s: more than %d CRLs", name, COLLATERAL_PIECES_MAX);
@@ -152,7 +164,7 @@ bool collateral_add(Collateral *collateral, Bytes bytes, const char *name, bool 
     if (ret_known != NULL) {
         *ret_known = true;
     }
-    if (text.size >= 5 && memcmp(text.data, "HTTP/", 5) == 0) {
+    if (begins(text, "HTTP/")) {
         return add_answer(collateral, bytes, name, ret_known, err);
     }
     if (has(text, CRL_MARK)) {
@@ -167,8 +179,9 @@ bool collateral_add(Collateral *collateral, Bytes bytes, const char *name, bool 
     if (has(text, CERTIFICATE_MARK_ENCODED) || has(text, CERTIFICATE_MARK_PLUS)) {
         return add_header_lines(collateral, text, name, err);
     }
-    if (encoding_is_hex(text) && text.data[0] == '3' && text.data[1] == '0') {
-        return collateral_add_crl(collateral, text, name, err);
+    Bytes digits = encoding_without_0x(text);
+    if (encoding_is_hex(digits) && digits.data[0] == '3' && digits.data[1] == '0') {
+        return collateral_add_crl(collateral, digits, name, err);
     }
     if (bytes.size > 0 && bytes.data[0] == DER_SEQUENCE) {
         return add_der(collateral, bytes, name, err);

@@ -20,6 +20,11 @@ static unsigned base64_value(uint8_t c) {
                                   : BASE64_NONE;
 }
 
+Bytes encoding_without_0x(Bytes text) {
+    bool there = text.size >= 2 && text.data[0] == '0' && (text.data[1] == 'x' || text.data[1] == 'X');
+    return there ? (Bytes){text.data + 2, text.size - 2} : text;
+}
+
 bool encoding_is_hex(Bytes text) {
     for (size_t at = 0; at < text.size; at++) {
         if (hex_value(text.data[at]) == HEX_NONE) {

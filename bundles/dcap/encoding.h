@@ -13,6 +13,7 @@
 #include "bundles/base/buffer.h"
 
 /* An even number of digits of either case, at least two. */
+Bytes encoding_without_0x(Bytes text); /* the digits behind a "0x" that may be there */
 bool encoding_is_hex(Bytes text);
 bool encoding_decode_hex(Bytes text, Buffer *bytes);
 

@@ -29,11 +29,7 @@ bool quote_file_decode(Bytes file, const char *name, Buffer *quote, Error *err) 
             return error_set(err, ERROR_LIMIT, "%s: %zu bytes are no quote", name, file.size);
         }
     }
-    Bytes text = buffer_bytes(&dense);
-    if (text.size >= 2 && text.data[0] == '0' && (text.data[1] == 'x' || text.data[1] == 'X')) {
-        text.data += 2;
-        text.size -= 2;
-    }
+    Bytes text = encoding_without_0x(buffer_bytes(&dense));
     size_t before = quote->size;
     if (encoding_decode_hex(text, quote)) {
         return true;

@@ -101,8 +101,8 @@ static X509 *locate_pck(const Quote *quote, const Collateral *collateral, Certif
                    quote->certification_type == QUOTE_CERTIFICATION_PCK_CHAIN;
     X509 *pck = find_pck(quote, &collateral->pck_chain);
     if (pck == NULL && carried) {
-        if (!certificates_add(chain, quote->certification_data, &collateral->certificates,
-                              "quote: certificate chain", err)) {
+        if (!certificates_add_chain(chain, quote->certification_data, &collateral->certificates,
+                                    "quote: certificate chain", err)) {
             return NULL;
         }
         pck = find_pck(quote, chain);
@@ -121,6 +121,23 @@ static X509 *locate_pck(const Quote *quote, const Collateral *collateral, Certif
     return pck;
 }
 
+/* Every certificate that the quote brings along has to belong to its chain: one that was changed is a changed
+ * quote, even where a good one is at hand. */
+static bool check_chain(const Certificates *chain, const X509 *pck, const X509 *authority, X509 *root,
+                        Error *err) {
+    for (size_t at = 0; at < chain->count; at++) {
+        X509 *next = chain->items[at];
+        if (next != pck && next != authority && !certificate_is_root(next, root) &&
+            !certificate_check(next, root, CERTIFICATE_PCK_CA, NULL)) {
+            return error_set(err, ERROR_VERIFY,
+                             "quote: certificate %zu of its chain is none of the chain: neither the PCK "
+                             "certificate nor one that leads to the root: the quote was changed",
+                             at + 1);
+        }
+    }
+    return true;
+}
+
 /* The first steps: the PCK certificate, up to the root, and its revocation. */
 static bool verify_pck(X509 *pck, const Certificates *chain, const TrustedCollateral *trusted,
                        QuoteVerdict *verdict, Error *err) {
@@ -128,7 +145,8 @@ static bool verify_pck(X509 *pck, const Certificates *chain, const TrustedCollat
         return false;
     }
     X509 *authority = find_authority(pck, chain, trusted, err);
-    if (authority == NULL || !certificate_check(pck, authority, CERTIFICATE_PCK, err)) {
+    if (authority == NULL || !certificate_check(pck, authority, CERTIFICATE_PCK, err) ||
+        !check_chain(chain, pck, authority, trusted->root, err)) {
         return false;
     }
     X509_CRL *crl = trusted_collateral_crl(trusted, authority);

@@ -116,13 +116,25 @@ class GenuineQuotes(Files):
 
     def test_a_flipped_bit_anywhere_is_refused(self):
         genuine = (PHALA / "quote.bin").read_bytes()
-        # body, signature, attestation key, QE report, its signature, authentication data, PCK certificate
-        for place in (60, 440, 520, 600, 960, 1020, 1400):
+        # body, signature, attestation key, QE report, its signature, authentication data, PCK certificate, a mark in
+        # the chain, PCK CA certificate, root certificate
+        marks = genuine.index(b"-----END"), genuine.rindex(b"-----BEGIN")
+        for place in (60, 440, 520, 600, 960, 1020, 1400, *marks, marks[0] + 300, marks[1] + 300):
             with self.subTest(byte=place):
                 changed = bytearray(genuine)
                 changed[place] ^= 1
                 code, _, _ = verify(self.write("flipped", bytes(changed)), "--collateral", PHALA, "--time", PHALA_TIME)
                 self.assertIn(code, (4, 5))
+
+    def test_the_certificates_of_a_chain_may_stand_on_one_line(self):
+        genuine = (PHALA / "quote.bin").read_bytes()
+        start = genuine.index(b"-----BEGIN")
+        chain = genuine[start:].replace(b"-\n-", b"--")
+        changed = bytearray(genuine[:start] + chain)
+        changed[start - 4:start] = len(chain).to_bytes(4, "little")
+        changed[432:436] = (len(changed) - 436).to_bytes(4, "little")
+        code, verdict, error = verify(self.write("joined", bytes(changed)), "--collateral", PHALA, "--time", PHALA_TIME)
+        self.assertEqual((code, verdict["status"]), (1, "ConfigurationAndSWHardeningNeeded"), error)
 
     def test_a_changed_digit_in_signed_json_is_refused(self):
         single = json.loads((PHALA / "collateral.json").read_text(encoding="ascii"))
@@ -321,6 +333,33 @@ class SimulatedQuotes(Files):
         self.write("answers/headers", f"HTTP/2 200\nSGX-Enclave-Identity-Issuer-Chain: {base.header(base.tcb_chain)}\n")
         self.expect(answers, "UpToDate", 0)
         self.expect(self.platform.directory / "collateral", "UpToDate", 0)
+
+    def test_a_single_file_comes_in_the_forms_of_several_libraries(self):
+        base, single = self.base, self.base.single()
+        prefixed, lists, encoded, served, objects = (dict(single) for _ in range(5))
+        for member in ("root_ca_crl", "pck_crl", "tcb_info_signature", "qe_identity_signature"):
+            prefixed[member] = "0x" + single[member]
+            lists[member] = list(bytes.fromhex(single[member]))
+        for member in ("root_ca_crl", "pck_crl"):
+            encoded[member] = base64.b64encode(bytes.fromhex(single[member])).decode()
+        for member, answer in (("tcb_info", base.tcb_info_answer()), ("qe_identity", base.qe_identity_answer())):
+            served[member] = objects[member] = answer
+            del served[member + "_signature"], objects[member + "_signature"]
+        forms = {name: json.dumps(form) for name, form in
+                 (("0x", prefixed), ("lists", lists), ("base64", encoded), ("served", served))}
+        # the answers themselves in place of their text: their bytes are what is signed
+        forms["objects"] = json.dumps(dict(objects, tcb_info=1, qe_identity=2)).replace(
+            '"tcb_info": 1', '"tcb_info": ' + objects["tcb_info"]).replace(
+            '"qe_identity": 2', '"qe_identity": ' + objects["qe_identity"])
+        for name, text in forms.items():
+            with self.subTest(form=name):
+                self.expect(self.write("form.json", text), "UpToDate", 0)
+        for member, value in (("pck_crl", [48, 256]), ("pck_crl", ["x"]), ("tcb_info_signature", [1, 2]), ("tcb_info", 7),
+                              ("pck_crl", "MIIB!"), ("tcb_info_signature", "0x12")):
+            with self.subTest(member=member, value=value):
+                code, _, error = self.verify(self.write("form.json", json.dumps(dict(single, **{member: value}))))
+                self.assertEqual(code, 4)
+                self.assertIn(member.removesuffix("_signature"), error)
 
     def test_of_several_tcb_infos_the_platform_s_newest_counts(self):
         answers = self.directory / "answers"

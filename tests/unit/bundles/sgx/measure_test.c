@@ -206,6 +206,27 @@ static void what_costs_too_much_is_refused_before_the_work(void **state) {
     assert_int_equal(kind, ERROR_LIMIT);
 }
 
+static void applications_of_gigabytes_are_taken_where_no_bundle_asks(void **state) {
+    Fixture *fixture = *state;
+    maker_make(&fixture->maker, fixture->key);
+    const uint64_t enclave_size = UINT64_C(1) << 36;
+    const uint32_t heap_pages = 5 << 18, id = 1, attributes = METADATA_LAYOUT_EADD | METADATA_LAYOUT_EEXTEND;
+    uint8_t *entry = fixture->maker.file + fixture->maker.entries[0].at;
+    uint8_t *heap = fixture->maker.file + fixture->maker.entries[0].layout_at;
+    bytes_put_le64(entry + 40, enclave_size);
+    bytes_put_le32(heap, id | attributes << 16);
+    bytes_put_le32(heap + 4, heap_pages);
+    bytes_put_le64(heap + 8, enclave_size / 2);
+    parse(fixture);
+    Image image;
+    assert_true(image_open(&fixture->elf, &fixture->metadata.entries[0], &image_limits_any, &image, NULL));
+    assert_true(image.measured_pages > heap_pages && image_hashed_bytes(&image) > UINT64_C(5) << 30);
+    image_close(&image);
+    ErrorKind kind;
+    assert_false(open_entry(fixture, &kind));
+    assert_int_equal(kind, ERROR_LIMIT);
+}
+
 static void pages_added_twice_or_outside_are_refused(void **state) {
     Fixture *fixture = *state;
     maker_make(&fixture->maker, fixture->key);
@@ -254,6 +275,7 @@ int main(void) {
         cmocka_unit_test_setup(a_changed_byte_in_every_segment_template_and_patch_changes_the_measurement,
                                reset),
         cmocka_unit_test_setup(what_costs_too_much_is_refused_before_the_work, reset),
+        cmocka_unit_test_setup(applications_of_gigabytes_are_taken_where_no_bundle_asks, reset),
         cmocka_unit_test_setup(pages_added_twice_or_outside_are_refused, reset),
         cmocka_unit_test_setup(identical_images_are_known_to_be, reset),
     };
