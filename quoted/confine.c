@@ -52,18 +52,21 @@ bool confine_allows_network(const Config *config, const Manifest *manifest) {
     }
 }
 
-/* Where Intel's certificate provider keeps what it fetched: in the first of these that is set. NULL: it keeps
- * nothing, or memory is short. The caller frees. */
-static char *find_cache(void) {
+/* Where Intel's certificate provider and Azure's keep what they fetched: beneath the first of these that is
+ * set to anything. NULL: nowhere that would be ours. */
+static const char *find_cache_home(void) {
     static const char *const variables[] = {"AZDCAP_CACHE", "XDG_CACHE_HOME", "HOME", "TMPDIR"};
     const char *directory = NULL;
     for (size_t i = 0; i < sizeof variables / sizeof *variables && directory == NULL; i++) {
         directory = secure_getenv(variables[i]);
+        directory = directory != NULL && directory[0] != '\0' ? directory : NULL;
     }
-    if (directory == NULL || directory[0] != '/') {
-        return NULL;
-    }
-    char *path = text_format("%s/.dcap-qcnl", directory);
+    return directory != NULL && directory[0] == '/' ? directory : NULL;
+}
+
+/* The caller frees; NULL: out of memory. */
+static char *make_cache(const char *home, const char *name) {
+    char *path = text_format("%s/%s", home, name);
     if (path != NULL) {
         (void)mkdir(path, 0755); /* it could not make it itself */
     }
@@ -104,7 +107,9 @@ bool confine_enter(const Config *config, const Manifest *manifest, const char *c
     }
     const bool network = confine_allows_network(config, manifest);
     AUTO_FREE char *directory = control_path != NULL ? directory_of(control_path) : NULL;
-    AUTO_FREE char *cache = network ? find_cache() : NULL;
+    const char *home = network ? find_cache_home() : NULL;
+    AUTO_FREE char *intel_cache = home != NULL ? make_cache(home, ".dcap-qcnl") : NULL;
+    AUTO_FREE char *azure_cache = home != NULL ? make_cache(home, ".az-dcap-client") : NULL;
     if (control_path != NULL && directory == NULL) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
@@ -114,8 +119,11 @@ bool confine_enter(const Config *config, const Manifest *manifest, const char *c
     if (directory != NULL) {
         add(&places, directory, SANDBOX_SOCKETS);
     }
-    if (cache != NULL) {
-        add(&places, cache, SANDBOX_WRITE);
+    if (intel_cache != NULL) {
+        add(&places, intel_cache, SANDBOX_WRITE);
+    }
+    if (azure_cache != NULL) {
+        add(&places, azure_cache, SANDBOX_WRITE);
     }
     const Sandbox profile = {.capabilities = keep_ordinary_priority(),
                              .places = places.list,

@@ -6,6 +6,7 @@
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/json.h"
+#include "quoted/gentle.h"
 #include "quoted/relay.h"
 #include "quoted/trial.h"
 
@@ -65,12 +66,33 @@ static void serve(Engine *engine, int socket) {
     }
 }
 
-static Engine *warm_up(const NurserySpec *spec, Error *err) {
+typedef struct WarmUp {
+    const NurserySpec *spec;
+    Engine *engine; /* NULL: not warm */
+    Error failure;
+} WarmUp;
+
+static void warm_up_run(void *context) {
+    WarmUp *warm_up = context;
+    const NurserySpec *spec = warm_up->spec;
+    Error *err = &warm_up->failure;
     Trial trial;
     const EngineSpec engine_spec = {
         .directory = spec->bundle, .manifest = spec->manifest, .host_provider = spec->config->host_provider};
     Engine *engine = engine_open(&engine_spec, err);
-    return engine != NULL && engine_init(engine, err) && trial_take(engine, &trial, err) ? engine : NULL;
+    warm_up->engine =
+        engine != NULL && engine_init(engine, err) && trial_take(engine, &trial, err) ? engine : NULL;
+}
+
+static Engine *warm_up(const NurserySpec *spec, Error *err) {
+    Gentle gentle = GENTLE_INIT;
+    WarmUp warm_up = {.spec = spec, .failure = ERROR_INIT};
+    if (!gentle_start(&gentle, warm_up_run, &warm_up, err)) {
+        return NULL;
+    }
+    gentle_join(&gentle);
+    *err = warm_up.failure;
+    return warm_up.engine;
 }
 
 static bool announce(Engine *engine, int socket, Error *err) {

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,13 +17,7 @@
 #include "quoted/canary.h"
 #include "quoted/generation_private.h"
 
-enum {
-    WARM_UP_LOW_MS = 300,
-    DUCK_REST_MS = 30 * 1000,
-    TICK_MS = 5000,
-    TICK_MIN_MS = 25,
-    FINISH_LOOK_MS = 10
-};
+enum { DUCK_REST_MS = 30 * 1000, TICK_MS = 5000, TICK_MIN_MS = 25, FINISH_LOOK_MS = 10 };
 
 void generation_drain(Generation *generation) {
     generation->state = CONTROL_STATE_DRAINING;
@@ -79,25 +72,16 @@ static bool send_canary(Generation *generation, Error *err) {
     return true;
 }
 
-/* A thread of its own, which runs when nobody else wants the processor: on a busy node, the generation that
- * serves shall not feel it. A lower nice value would not do: the kernel lets such a thread finish its slice.
- */
-static void *warm_up_run(void *context) {
+static void warm_up_run(void *context) {
     Generation *generation = context;
     Error err = ERROR_INIT;
-    const struct sched_param none = {0};
-    if (!atomic_load(&generation->in_a_hurry) && sched_setscheduler(0, SCHED_IDLE, &none) == 0) {
-        atomic_store(&generation->warm_up_thread, gettid());
-    }
     if (!(generation->untried == NULL ? warm_up(generation, &err) : send_canary(generation, &err))) {
         (void)pthread_mutex_lock(&generation->lock);
         generation->state = CONTROL_STATE_FAILED;
         generation->failure = err;
         (void)pthread_mutex_unlock(&generation->lock);
     }
-    atomic_store(&generation->warm_up_thread, 0);
     (void)!eventfd_write(generation->warm_fd, 1);
-    return NULL;
 }
 
 static void announce(Generation *generation, ControlType type, json_t *payload) {
@@ -105,12 +89,6 @@ static void announce(Generation *generation, ControlType type, json_t *payload) 
     if (generation->server != NULL) {
         control_server_broadcast(generation->server, type, owned);
     }
-}
-
-static bool start_warm_up(Generation *generation, Error *err) {
-    int result = pthread_create(&generation->warm_up, NULL, warm_up_run, generation);
-    generation->warm_up_runs = result == 0;
-    return generation->warm_up_runs || error_set_errno(err, result, "cannot start a thread");
 }
 
 /* By the main thread, because threads inherit their starter's priority. */
@@ -125,7 +103,7 @@ static bool start_pool(Generation *generation, Error *err) {
                            .recall_fd = generation->recall_fd,
                            .drained_fd = generation->drained_fd};
     generation->untried = pool_start(&spec, err);
-    return generation->untried != NULL && start_warm_up(generation, err);
+    return generation->untried != NULL && gentle_start(&generation->warm_up, warm_up_run, generation, err);
 }
 
 static bool become_ready(Generation *generation, Error *err) {
@@ -228,17 +206,6 @@ static bool begin_end(Generation *generation, Life *life) {
     return now;
 }
 
-/* On a node without any idle time the warm-up would take too long. Where the system does not allow this (it
- * takes CAP_SYS_NICE), it takes long. */
-static void raise_warm_up(Generation *generation) {
-    const struct sched_param none = {0};
-    atomic_store(&generation->in_a_hurry, true);
-    pid_t thread = atomic_exchange(&generation->warm_up_thread, 0);
-    if (thread != 0) {
-        (void)sched_setscheduler(thread, SCHED_OTHER, &none);
-    }
-}
-
 static bool consume(struct pollfd *poller) {
     eventfd_t unused;
     return (poller->revents & POLLIN) != 0 && eventfd_read(poller->fd, &unused) == 0;
@@ -295,13 +262,6 @@ static bool finish(Generation *generation, uint64_t deadline_ms) {
 }
 
 /* Once its outcome is there, it has nothing more to do than to end. */
-static void join_warm_up(Generation *generation) {
-    if (generation->warm_up_runs) {
-        (void)pthread_join(generation->warm_up, NULL);
-        generation->warm_up_runs = false;
-    }
-}
-
 /* Somebody killed it. What is to be watched from now on. */
 static int replace_keeper(Handover *handover) {
     Error err = ERROR_INIT;
@@ -331,16 +291,16 @@ static bool lead(Generation *generation, int signal_fd, Error *err) {
         {.fd = handover != NULL ? handover->keeper_fd : -1, .events = POLLIN}};
     Life life = {0};
     for (;;) {
-        int tick = generation->pool == NULL ? WARM_UP_LOW_MS : tick_ms(generation->spec.config);
+        int tick = generation->pool == NULL ? GENTLE_MS : tick_ms(generation->spec.config);
         int ready = poll(sources, SOURCES_COUNT, life.ending ? clock_left_ms(life.deadline_ms) : tick);
         if (ready < 0 && errno != EINTR) {
             return error_set_errno(err, errno, "poll");
         }
         if (ready == 0) {
-            raise_warm_up(generation);
+            gentle_hurry(&generation->warm_up);
         }
         if (consume(&sources[WARM])) {
-            join_warm_up(generation);
+            gentle_join(&generation->warm_up);
             if (!on_warm(generation, err)) {
                 return false;
             }
@@ -401,7 +361,8 @@ static bool start_engines(Generation *generation, Error *err) {
 }
 
 static bool live(Generation *generation, int signal_fd, Error *err) {
-    if (!start_engines(generation, err) || !start_warm_up(generation, err)) {
+    if (!start_engines(generation, err) ||
+        !gentle_start(&generation->warm_up, warm_up_run, generation, err)) {
         return false;
     }
     bool good = lead(generation, signal_fd, err);
@@ -410,10 +371,10 @@ static bool live(Generation *generation, int signal_fd, Error *err) {
     bool warming = generation->state == CONTROL_STATE_WARMING;
     (void)pthread_mutex_unlock(&generation->lock);
     if (warming) {
-        (void)pthread_tryjoin_np(generation->warm_up, NULL); /* it may have come to its end just now */
+        (void)pthread_tryjoin_np(generation->warm_up.thread, NULL); /* it may have come to its end just now */
         _exit(0);
     }
-    join_warm_up(generation);
+    gentle_join(&generation->warm_up);
     return good;
 }
 
@@ -427,6 +388,7 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     generation->started_at = clock_wall_s();
     generation->drained_fd = generation->warm_fd = generation->retire_fd = generation->recall_fd = -1;
     (void)pthread_mutex_init(&generation->lock, NULL);
+    generation->warm_up = (Gentle)GENTLE_INIT;
     generation->certification = CERTIFICATION_INIT;
     bool good = prepare(generation, err) && live(generation, signal_fd, err);
     announce(generation, CONTROL_EVENT_COUNTS, counters_counts_json(&generation->counters));

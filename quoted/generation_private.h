@@ -12,6 +12,7 @@
 
 #include "quoted/control/server.h"
 #include "quoted/generation.h"
+#include "quoted/gentle.h"
 #include "quoted/pool.h"
 #include "quoted/trial.h"
 
@@ -29,12 +30,9 @@ typedef struct Generation {
     int warm_fd;    /* eventfd of the warm-up */
     int recall_fd;  /* eventfd of the pool */
     int retire_fd;  /* eventfd of CONTROL_RETIRE */
-    pthread_t warm_up;
-    bool warm_up_runs; /* and was not joined yet */
-    Pool *untried;     /* the pool until the canary was answered; the main thread's and the canary's */
+    Gentle warm_up;
+    Pool *untried; /* the pool until the canary was answered; the main thread's and the canary's */
     int64_t started_at;
-    _Atomic pid_t warm_up_thread;   /* as long as it runs at the lowest priority, else 0 */
-    atomic_bool in_a_hurry;         /* the warm-up runs no longer at the lowest priority */
     _Atomic uint64_t last_relay_ms; /* when another generation asked last */
 
     pthread_mutex_t lock; /* over what follows */

@@ -83,7 +83,9 @@ class Case(unittest.TestCase):
 class Quotes(Case):
     def test_ready_means_that_all_are_warm(self):
         daemon, link = self.generation(3)
-        self.assertEqual(len(self.children(daemon)), 2)
+        others = self.children(daemon)
+        self.assertEqual(len(others), 2)
+        self.assertEqual({os.sched_getscheduler(pid) for pid in others}, {os.SCHED_OTHER})  # whatever they warmed up with
         self.assertEqual(link.status()["engines"], {"wanted": 3, "ready": 3})
 
     def test_one_alone_has_no_other_process(self):

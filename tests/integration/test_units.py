@@ -72,6 +72,12 @@ class Units(unittest.TestCase):
             self.assertEqual((settings["CapabilityBoundingSet"], settings["AmbientCapabilities"]), ("", ""))
             self.assertEqual(settings["NoNewPrivileges"], "yes")
 
+    def test_certificate_providers_have_a_cache_of_the_unit(self):
+        for unit in EXPOSURE_MAX:
+            lines = (CONFIG / "systemd" / unit).read_text().splitlines()
+            cache = next(line.split("=", 1)[1] for line in lines if line.startswith("CacheDirectory="))
+            self.assertIn(f"Environment=AZDCAP_CACHE=/var/cache/{cache}", lines)
+
 
 if __name__ == "__main__":
     unittest.main()

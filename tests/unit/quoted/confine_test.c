@@ -187,15 +187,23 @@ static void the_network_is_for_certificate_providers(void **state) {
     assert_int_equal(result_of(&config, &simulated, NULL, open_inet, NULL), 0);
 }
 
-static void a_provider_has_its_cache(void **state) {
+static void the_providers_of_intel_and_azure_have_their_caches(void **state) {
     const Place *place = *state;
     const Config config = defaults();
     needs_everything();
     AUTO_FREE char *entry = text_format("%s/.dcap-qcnl/entry", place->path);
+    AUTO_FREE char *azure = text_format("%s/.az-dcap-client/entry", place->path);
     AUTO_FREE char *beside = text_format("%s/beside", place->path);
     assert_int_equal(setenv("AZDCAP_CACHE", place->path, 1), 0);
     assert_int_equal(result_of(&config, &with_provider, NULL, write_file, entry), 0);
+    assert_int_equal(result_of(&config, &with_provider, NULL, write_file, azure), 0);
     assert_int_equal(result_of(&config, &with_provider, NULL, write_file, beside), EACCES);
+    /* A variable that is set to nothing does not count. */
+    assert_int_equal(setenv("AZDCAP_CACHE", "", 1), 0);
+    assert_int_equal(setenv("XDG_CACHE_HOME", place->path, 1), 0);
+    assert_int_equal(unlink(entry), 0);
+    assert_int_equal(result_of(&config, &with_provider, NULL, write_file, entry), 0);
+    assert_int_equal(unsetenv("XDG_CACHE_HOME"), 0);
     assert_int_equal(unsetenv("AZDCAP_CACHE"), 0);
 }
 
@@ -216,7 +224,7 @@ int main(void) {
         PLACE_TEST(libraries_write_nothing_and_run_nothing),
         PLACE_TEST(the_control_socket_has_its_directory),
         cmocka_unit_test(the_network_is_for_certificate_providers),
-        PLACE_TEST(a_provider_has_its_cache),
+        PLACE_TEST(the_providers_of_intel_and_azure_have_their_caches),
         PLACE_TEST(off_is_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
