@@ -47,18 +47,22 @@ bool mounts_each(const Host *host, const char *process, MountFn visit, void *con
     CLEANUP(buffer_done) Buffer text = BUFFER_INIT(HOST_FILE_MAX);
     Error ignored = ERROR_INIT;
     char path[64];
-    Mount mount;
     (void)snprintf(path, sizeof path, "/proc/%s/mountinfo", process);
     if (!host_read(host, path, &text, &ignored)) {
         return false;
     }
-    char *rest = (char *)text.data, *line = NULL;
-    while ((line = strsep(&rest, "\n")) != NULL) {
+    mounts_each_in((char *)text.data, visit, context);
+    return true;
+}
+
+void mounts_each_in(char *text, MountFn visit, void *context) {
+    char *line = NULL;
+    Mount mount;
+    while ((line = strsep(&text, "\n")) != NULL) {
         if (parse(line, &mount) && !visit(context, &mount)) {
             break;
         }
     }
-    return true;
 }
 
 bool mount_has_option(const Mount *mount, const char *option) {

@@ -19,6 +19,9 @@ typedef bool (*MountFn)(void *context, const Mount *mount); /* false: enough */
 /* False: the file cannot be read. `process` is "self" or a pid. */
 bool mounts_each(const Host *host, const char *process, MountFn visit, void *context);
 
+/* The same of a file's text, which is changed; up to a NUL. Lines of another form are passed over. */
+void mounts_each_in(char *text, MountFn visit, void *context);
+
 bool mount_has_option(const Mount *mount, const char *option);
 
 /* Is what lies at the path mounted with this option (the mount with the longest fitting point)? */

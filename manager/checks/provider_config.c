@@ -68,23 +68,24 @@ static json_t *parse_lines(char *text, const char *path, Error *err) {
 
 bool provider_config_read(const Host *host, ProviderConfig *ret_config, Error *err) {
     CLEANUP(buffer_done) Buffer text = BUFFER_INIT(SIZE_MAX_BYTES);
-    ProviderConfig config = {0};
     const char *path = host_environment(host, "QCNL_CONF_PATH");
-    (void)snprintf(config.path, sizeof config.path, "%s",
-                   path != NULL && path[0] != '\0' ? path : PROVIDER_CONFIG_PATH);
-    if (!host_read(host, config.path, &text, err)) {
-        return false;
-    }
-    if (text.size == 0 || memchr(text.data, '\0', text.size) != NULL) {
+    path = path != NULL && path[0] != '\0' ? path : PROVIDER_CONFIG_PATH;
+    return host_read(host, path, &text, err) && provider_config_parse(&text, path, ret_config, err);
+}
+
+bool provider_config_parse(Buffer *text, const char *path, ProviderConfig *ret_config, Error *err) {
+    ProviderConfig config = {0};
+    (void)snprintf(config.path, sizeof config.path, "%s", path);
+    if (text->size == 0 || memchr(text->data, '\0', text->size) != NULL) {
         return error_set(err, ERROR_INPUT, "%s: %s", config.path,
-                         text.size == 0 ? "it is empty" : "it has a NUL byte");
+                         text->size == 0 ? "it is empty" : "it has a NUL byte");
     }
-    config.old_form = !looks_like_json((const char *)text.data);
+    config.old_form = !looks_like_json((const char *)text->data);
     if (config.old_form) {
-        config.values = parse_lines((char *)text.data, config.path, err);
+        config.values = parse_lines((char *)text->data, config.path, err);
     } else {
-        blank_comments((char *)text.data);
-        config.values = json_parse(buffer_bytes(&text), config.path, err);
+        blank_comments((char *)text->data);
+        config.values = json_parse(buffer_bytes(text), config.path, err);
     }
     if (config.values == NULL) {
         return false;
@@ -133,6 +134,9 @@ bool provider_url_parse(const char *url, ProviderUrl *ret_url) {
     const char *at = url + (parsed.tls ? 8 : 7);
     size_t length = at[0] == '[' ? strcspn(at, "]") + 1 : strcspn(at, ":/");
     size_t skip = at[0] == '[' ? 1 : 0;
+    if (skip != 0 && strchr(at, ']') == NULL) {
+        return false;
+    }
     if (length <= 2 * skip || length - 2 * skip >= sizeof parsed.host) {
         return false;
     }

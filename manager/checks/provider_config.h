@@ -24,6 +24,9 @@ typedef struct ProviderConfig {
  * with the line. */
 bool provider_config_read(const Host *host, ProviderConfig *ret_config, Error *err)
     __attribute__((warn_unused_result));
+/* Of a file's text, which is changed; path is for messages. */
+bool provider_config_parse(Buffer *text, const char *path, ProviderConfig *ret_config, Error *err)
+    __attribute__((warn_unused_result));
 void provider_config_done(ProviderConfig *config);
 
 /* Strings; NULL: not set. */

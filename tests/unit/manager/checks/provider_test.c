@@ -193,8 +193,8 @@ static void urls_are_taken_apart(void **state) {
     assert_true(provider_url_parse("http://a", &url));
     assert_string_equal(url.port, "80");
     static const char *const wrong[] = {
-        "",           "ftp://a/",    "http://",       "http://a:0/", "http://a:123456789/",
-        "http://[]/", "http://a b/", "https://a:80x/"};
+        "",           "ftp://a/",    "http://",     "http://a:0/",   "http://a:123456789/",
+        "http://[]/", "http://[::1", "http://a b/", "https://a:80x/"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         assert_false(provider_url_parse(wrong[i], &url));
     }
