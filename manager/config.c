@@ -151,6 +151,9 @@ static bool read_path(const Reader *reader, const char *key, const char *text, c
     if (path[0] != '/') {
         return refuse(reader, key, path, "an absolute path");
     }
+    if (strpbrk(path, "\n\r\t\x1b") != NULL) {
+        return refuse(reader, key, "...", "a path without control characters");
+    }
     if (strlen(path) > max) {
         return error_set(reader->err, ERROR_CONFIG,
                          "%s: %s: the path has %zu bytes, %zu are possible: choose a "

@@ -53,12 +53,39 @@ __attribute__((format(printf, 3, 0))) static void complaint_add(cyaml_log_t leve
     }
 }
 
+/* "Expecting MAPPING, got event: SCALAR" and its like. */
+static bool reword_shape(Complaint *complaint) {
+    static const struct {
+        const char *theirs, *ours;
+    } shapes[] = {{"MAPPING", "keys with values"}, {"SEQUENCE", "a list"}, {"SCALAR", "a single value"}};
+    enum { SHAPES = sizeof shapes / sizeof *shapes };
+    const char *wanted = "a single value", *found = "something else",
+               *got = strstr(complaint->reason, ", got event: ");
+    if (strncmp(complaint->reason, "Expecting ", 10) != 0 || got == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < SHAPES; i++) {
+        const size_t size = strlen(shapes[i].theirs);
+        wanted = strncmp(complaint->reason + 10, shapes[i].theirs, size) == 0 ? shapes[i].ours : wanted;
+        found = strncmp(got + 13, shapes[i].theirs, size) == 0 ? shapes[i].ours : found;
+    }
+    (void)snprintf(complaint->reason, sizeof complaint->reason, "%s must stand here, not %s", wanted, found);
+    return true;
+}
+
 /* libcyaml's own words, where a sentence for the operator says it better. */
 static void reword(Complaint *complaint, Bytes yaml) {
     static const char unexpected[] = "Unexpected key: ";
     static const char missing[] = "Missing required mapping field: ";
     char key[MESSAGE_MAX];
-    if (strncmp(complaint->reason, unexpected, sizeof unexpected - 1) == 0) {
+    size_t most = number_after(complaint->reason, "Excessive entries (");
+    if (reword_shape(complaint)) {
+        return;
+    }
+    if (most != 0) {
+        (void)snprintf(complaint->reason, sizeof complaint->reason, "the list is too long: at most %zu",
+                       most);
+    } else if (strncmp(complaint->reason, unexpected, sizeof unexpected - 1) == 0) {
         (void)text_copy(key, sizeof key, complaint->reason + sizeof unexpected - 1);
         /* libcyaml's place is that of the value before the key. */
         settings_scan_find(yaml, key, &complaint->place);

@@ -60,6 +60,9 @@ static bool refuse_syntax(Scan *scan) {
     if (parser->error == YAML_MEMORY_ERROR) {
         return refuse_memory(scan);
     }
+    if (strcmp(problem, "found character that cannot start any token") == 0) {
+        problem = "this character cannot stand here: write blanks for a tab, and quotes around @, ` and %";
+    }
     if (parser->error == YAML_READER_ERROR) {
         return error_set(scan->err, scan->kind, "%s: byte %zu: %s", scan->name, parser->problem_offset,
                          problem);

@@ -112,6 +112,7 @@ static void a_wrong_value_is_refused_with_its_key_and_what_would_be_right(void *
     assert_refused("fetch: {size_max: 1 GB}\n", "fetch.size_max");
     assert_refused("simulated: yes\n", "refuse or allow");
     assert_refused("trust: [own.yaml]\n", "absolute path");
+    assert_refused("store: \"/a\\nb\"\n", "control characters");
     assert_refused("log_level: verbose\n", "log_level");
 }
 
