@@ -40,6 +40,9 @@ bool ctl_journal(Ctl *ctl, Error *err) {
     }
     const json_t *events = json_object_get(journal, "events");
     size_t all = json_array_size(events);
+    if (all == 0) {
+        (void)puts("nothing has happened yet");
+    }
     for (size_t i = all > count ? all - (size_t)count : 0; i < all; i++) {
         print_event(json_array_get(events, i));
     }

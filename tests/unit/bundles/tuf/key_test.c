@@ -15,6 +15,7 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/json.h"
 #include "bundles/base/text.h"
+#include "bundles/tuf/limits.h"
 #include "bundles/tuf/signer.h"
 
 static TufKeyring parse_one(const char *keytype, const char *scheme, const char *text) {
@@ -148,10 +149,16 @@ static void too_many_keys_and_unprintable_key_ids_are_refused(void **state) {
     Error err = ERROR_INIT;
     TufKeyring keyring;
     CLEANUP(json_freep) json_t *keys = json_object();
-    for (int i = 0; i < 1025; i++) {
+    for (int i = 0; i <= TUF_KEYS_MAX; i++) {
         char name[16];
         (void)snprintf(name, sizeof name, "%d", i);
-        assert_true(json_put(keys, name, json_object()));
+        if (i >= TUF_KEYS_MAX - 1) { /* below and at the limit */
+            assert_true(tuf_keyring_parse(keys, "keys", &keyring, &err));
+            tuf_keyring_done(&keyring);
+        }
+        assert_true(json_put(
+            keys, name,
+            json_pack("{s:s, s:s, s:{s:s}}", "keytype", "x", "scheme", "y", "keyval", "public", "z")));
     }
     assert_false(tuf_keyring_parse(keys, "keys", &keyring, &err));
     assert_int_equal(err.kind, ERROR_LIMIT);

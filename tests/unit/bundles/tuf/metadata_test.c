@@ -11,12 +11,13 @@
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/json.h"
+#include "bundles/tuf/limits.h"
 #include "tests/tuf-client/repository.h"
 
 static const char *const names[] = {"root", "timestamp", "snapshot", "targets"};
 
 static TufMetadata *parse_document(const json_t *document, TufType type, Error *err) {
-    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(1000000);
+    CLEANUP(buffer_done) Buffer bytes = BUFFER_INIT(5000000);
     assert_true(tuf_author_format(document, &bytes));
     return tuf_metadata_parse(buffer_bytes(&bytes), "x.json", type, err);
 }
@@ -249,6 +250,65 @@ static void a_target_of_no_bytes_is_legal_and_one_without_hashes_is_not(void **s
     repository_free(repository);
 }
 
+/* [0, 1, …] as made by `make`. */
+static json_t *many(size_t count, json_t *(*make)(size_t number)) {
+    json_t *list = json_array();
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(json_array_append_new(list, make(i)), 0);
+    }
+    return list;
+}
+
+static json_t *make_keyid(size_t number) {
+    char name[24];
+    (void)snprintf(name, sizeof name, "k%zu", number);
+    return json_string(name);
+}
+
+static json_t *make_signature(size_t number) {
+    return json_pack("{s:o, s:s}", "keyid", make_keyid(number), "sig", "00");
+}
+
+static json_t *make_role(size_t number) {
+    return json_pack("{s:o, s:[s], s:i, s:b, s:[s]}", "name", make_keyid(number), "keyids", "a", "threshold",
+                     1, "terminating", false, "paths", "*");
+}
+
+static void assert_limit(const json_t *document, int over) {
+    Error err = ERROR_INIT;
+    CLEANUP(tuf_metadata_freep) TufMetadata *metadata = parse_document(document, TUF_TYPE_TARGETS, &err);
+    if ((metadata != NULL) != (over <= 0)) {
+        fail_msg("%+d: %s", over, err.text);
+    }
+    assert_int_equal(err.kind, over <= 0 ? ERROR_NONE : ERROR_LIMIT);
+}
+
+static void the_limits_of_lists_hold_exactly(void **state) {
+    (void)state;
+    Repository *repository = full_repository();
+    json_t *document = repository_document(repository, "targets");
+    json_t *delegations = json_object_get(tuf_author_body(document), "delegations");
+    for (int over = -1; over <= 1; over++) {
+        CLEANUP(json_freep) json_t *signatures = json_incref(json_object_get(document, "signatures"));
+        assert_true(
+            json_put(document, "signatures", many((size_t)(TUF_SIGNATURES_MAX + over), make_signature)));
+        assert_limit(document, over);
+        assert_true(json_put(document, "signatures", json_incref(signatures)));
+
+        json_t *role = json_array_get(json_object_get(delegations, "roles"), 0);
+        CLEANUP(json_freep) json_t *keyids = json_incref(json_object_get(role, "keyids"));
+        assert_true(json_put(role, "keyids", many((size_t)(TUF_KEYIDS_MAX + over), make_keyid)));
+        assert_limit(document, over);
+        assert_true(json_put(role, "keyids", json_incref(keyids)));
+
+        CLEANUP(json_freep) json_t *roles = json_incref(json_object_get(delegations, "roles"));
+        assert_true(json_put(delegations, "roles", many((size_t)(TUF_ROLES_MAX + over), make_role)));
+        assert_limit(document, over);
+        assert_true(json_put(delegations, "roles", json_incref(roles)));
+    }
+    repository_free(repository);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(common_members_are_checked_strictly),
@@ -257,6 +317,7 @@ int main(void) {
         cmocka_unit_test(two_signatures_of_one_key_id_are_refused),
         cmocka_unit_test(delegations_of_the_wrong_shape_are_refused),
         cmocka_unit_test(thresholds_below_one_are_refused_in_root),
+        cmocka_unit_test(the_limits_of_lists_hold_exactly),
         cmocka_unit_test(a_target_of_no_bytes_is_legal_and_one_without_hashes_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
