@@ -16,6 +16,7 @@ CLEANUP_DEFINE(BIO, BIO_free_all)
 #define CERTIFICATE_MARK "BEGIN CERTIFICATE-----"
 #define CERTIFICATE_MARK_ENCODED "BEGIN%20CERTIFICATE-----"
 #define CERTIFICATE_MARK_PLUS "BEGIN+CERTIFICATE-----"
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define BASE64_OF_DER "MI" /* of a SEQUENCE with a long length */
 #define CRL_MARK "-----BEGIN X509 CRL-----"
 
@@ -57,7 +58,12 @@ static bool is_blank(uint8_t c) {
     return c == ' ' || c == '\t' || c == '\n' || c == '\r';
 }
 
+/* Without what does not count at either end: a byte order mark, blanks, zeros. */
 static Bytes trimmed(Bytes bytes) {
+    if (begins(bytes, BYTE_ORDER_MARK)) {
+        bytes.data += strlen(BYTE_ORDER_MARK);
+        bytes.size -= strlen(BYTE_ORDER_MARK);
+    }
     while (bytes.size > 0 && (is_blank(bytes.data[bytes.size - 1]) || bytes.data[bytes.size - 1] == 0)) {
         bytes.size--;
     }
@@ -99,7 +105,7 @@ bool collateral_add_crl(Collateral *collateral, Bytes bytes, const char *name, E
     CLEANUP(X509_CRL_freep) X509_CRL *crl = crl_read(bytes);
     ERR_clear_error();
     if (crl == NULL) {
-        return error_set(err, ERROR_INPUT, "%s: not a CRL in DER, PEM, hex or base64", name);
+        return error_set(err, ERROR_INPUT, "%s: not a CRL in DER, PEM, hex or base64: fetch it anew", name);
     }
     if (collateral->crls_count == COLLATERAL_PIECES_MAX) {
         return error_set(err, ERROR_LIMIT, "%s: more than %d CRLs", name, COLLATERAL_PIECES_MAX);

@@ -32,6 +32,7 @@ static bool add_document(SignedJson *added, SignedJson **list, size_t *count, co
     if (*count == COLLATERAL_PIECES_MAX) {
         return error_set(err, ERROR_LIMIT, "%s: more than %d of a kind", name, COLLATERAL_PIECES_MAX);
     }
+    document->source = strdup(name);
     list[(*count)++] = TAKE(document);
     return true;
 }

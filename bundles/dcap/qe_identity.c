@@ -17,7 +17,13 @@ static bool level_parse(const json_t *json, QeLevel *level, Error *err) {
         return false;
     }
     level->isv_svn = (uint16_t)isv_svn;
-    return tcb_grade_parse(json, &level->grade, err);
+    if (!tcb_grade_parse(json, &level->grade, err)) {
+        return false;
+    }
+    TcbStatus status = level->grade.status;
+    return status == TCB_UP_TO_DATE || status == TCB_OUT_OF_DATE || status == TCB_REVOKED ||
+           error_set(err, ERROR_INPUT, "tcbStatus '%s' is none that an enclave can have",
+                     tcb_status_name(status));
 }
 
 static bool levels_parse(QeIdentity *identity, Error *err) {

@@ -168,6 +168,26 @@ static bool mismatch(const Pck *pck, const TrustedCollateral *trusted, Error *er
         wanted);
 }
 
+static bool is_valid_at(const X509 *certificate, int64_t time) {
+    int64_t from = 0, until = 0;
+    return certificate_time(X509_get0_notBefore(certificate), &from) &&
+           certificate_time(X509_get0_notAfter(certificate), &until) && time >= from && time <= until;
+}
+
+/* Intel has renewed the certificate of its TCB signing key: of those for the key that signed, one that is
+ * valid at the time counts. */
+static X509 *signer_at(const TrustedCollateral *trusted, X509 *signer, int64_t time) {
+    const Certificates *list = &trusted->collateral->certificates;
+    for (size_t at = 0; !is_valid_at(signer, time) && at < list->count; at++) {
+        X509 *other = list->items[at];
+        if (is_valid_at(other, time) && EVP_PKEY_eq(X509_get0_pubkey(other), X509_get0_pubkey(signer)) == 1 &&
+            certificate_check(other, trusted->root, CERTIFICATE_TCB_SIGNER, NULL)) {
+            return other;
+        }
+    }
+    return signer;
+}
+
 static bool grade_platform(const TrustedCollateral *trusted, QuoteVerdict *verdict, Error *err) {
     const TrustedTcbInfo *found = trusted_collateral_tcb_info(trusted, verdict->pck.fmspc);
     if (found == NULL && trusted->tcb_infos_count > 0) {
@@ -184,9 +204,10 @@ static bool grade_platform(const TrustedCollateral *trusted, QuoteVerdict *verdi
     verdict->platform_level = tcb_info_match(found->info, &verdict->pck.tcb);
     verdict->platform_status =
         verdict->platform_level == NULL ? TCB_NOT_SUPPORTED : verdict->platform_level->grade.status;
-    check_revocation(verdict, CERTIFICATE_TCB_SIGNER, found->signer, trusted->root_crl);
+    X509 *signer = signer_at(trusted, found->signer, verdict->time);
+    check_revocation(verdict, CERTIFICATE_TCB_SIGNER, signer, trusted->root_crl);
     add_span(verdict, "TCB info", found->info->issue_date, found->info->next_update);
-    return add_certificate(verdict, "TCB signing certificate", found->signer, err);
+    return add_certificate(verdict, "TCB signing certificate", signer, err);
 }
 
 static bool grade_qe(const Quote *quote, const TrustedCollateral *trusted, QuoteVerdict *verdict,
@@ -207,8 +228,9 @@ static bool grade_qe(const Quote *quote, const TrustedCollateral *trusted, Quote
         trusted_collateral_tcb_info(trusted, verdict->pck.fmspc)->signer == found->signer) {
         return true;
     }
-    check_revocation(verdict, CERTIFICATE_TCB_SIGNER, found->signer, trusted->root_crl);
-    return add_certificate(verdict, "QE identity's signing certificate", found->signer, err);
+    X509 *signer = signer_at(trusted, found->signer, verdict->time);
+    check_revocation(verdict, CERTIFICATE_TCB_SIGNER, signer, trusted->root_crl);
+    return add_certificate(verdict, "QE identity's signing certificate", signer, err);
 }
 
 bool quote_verify(const Quote *quote, const TrustedCollateral *trusted, int64_t time,

@@ -11,6 +11,7 @@ void signed_json_free(SignedJson *json) {
         return;
     }
     free(json->text);
+    free(json->source);
     json_decref(json->value);
     free(json);
 }

@@ -21,6 +21,7 @@ typedef struct SignedJson {
     char *text; /* the signed bytes, owned */
     size_t size;
     json_t *value; /* the same, parsed */
+    char *source;  /* the file or answer that it is from, for messages; owned, NULL if nobody said */
     uint8_t signature[ECDSA_SIGNATURE_SIZE];
 } SignedJson;
 

@@ -47,11 +47,20 @@ static X509 *find_signer(const TrustedCollateral *trusted, const SignedJson *doc
     return NULL;
 }
 
+/* Which file, and what to do about it. */
+static bool blame(const SignedJson *document, Error *err) {
+    if (err != NULL && err->kind == ERROR_INPUT) {
+        Error cause = *err;
+        error_set(err, cause.kind, "%s: fetch it anew from Intel's service or a PCCS", cause.text);
+    }
+    return document->source == NULL ? false : error_wrap(err, "%s", document->source);
+}
+
 static bool add_tcb_info(TrustedCollateral *trusted, const SignedJson *document, Error *err) {
     X509 *signer = find_signer(trusted, document, "TCB info", err);
     TcbInfo *info = signer == NULL ? NULL : tcb_info_new(document->value, err);
     if (info == NULL) {
-        return false;
+        return blame(document, err);
     }
     trusted->tcb_infos[trusted->tcb_infos_count++] = (TrustedTcbInfo){info, signer};
     return true;
@@ -61,7 +70,7 @@ static bool add_qe_identity(TrustedCollateral *trusted, const SignedJson *docume
     X509 *signer = find_signer(trusted, document, "QE identity", err);
     QeIdentity *identity = signer == NULL ? NULL : qe_identity_new(document->value, err);
     if (identity == NULL) {
-        return false;
+        return blame(document, err);
     }
     trusted->qe_identities[trusted->qe_identities_count++] = (TrustedQeIdentity){identity, signer};
     return true;

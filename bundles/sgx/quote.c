@@ -123,7 +123,8 @@ static bool signature_data_parse(Bytes data, Quote *quote, Error *err) {
 
 bool quote_parse(Bytes bytes, Quote *ret_quote, Error *err) {
     if (bytes.size < QUOTE_SIZE_MIN) {
-        return error_set(err, ERROR_INPUT, "quote: %zu bytes are too few: the smallest quote has %d",
+        return error_set(err, ERROR_INPUT,
+                         "quote: %zu bytes are too few: the smallest quote has %d: copy all of it",
                          bytes.size, QUOTE_SIZE_MIN);
     }
     Bytes rest = bytes;
@@ -137,7 +138,8 @@ bool quote_parse(Bytes bytes, Quote *ret_quote, Error *err) {
     quote.signed_part = (Bytes){bytes.data, bytes.size - rest.size};
     if (!bytes_take_le32(&rest, &signature_data_size) ||
         !bytes_take(&rest, signature_data_size, &signature_data)) {
-        return error_set(err, ERROR_INPUT, "quote: cut off: %zu bytes with signature data of %u", bytes.size,
+        return error_set(err, ERROR_INPUT,
+                         "quote: cut off: %zu bytes with signature data of %u: copy all of it", bytes.size,
                          signature_data_size);
     }
     if (signature_data_size < SIGNATURE_DATA_FIXED ||

@@ -62,6 +62,26 @@ static const char *result_of(const QuoteVerdict *verdict) {
     return verdict->status == TCB_UP_TO_DATE ? "good" : "not-current";
 }
 
+/* What to do about a problem. */
+static const char *remedy(const QuoteProblem *problem) {
+    bool is_leaf = strcmp(problem->what, certificate_role_name(CERTIFICATE_PCK)) == 0;
+    switch (problem->kind) {
+    case QUOTE_EXPIRED:
+        return is_leaf ? "the node has to get a new one"
+                       : "fetch it anew, or say with --time for when to judge";
+    case QUOTE_NOT_YET_VALID:
+        return "set the clock, or say with --time for when to judge";
+    case QUOTE_MISSING:
+        return "put it into what --collateral names";
+    case QUOTE_REVOKED:
+        return is_leaf ? "the platform is not to be trusted any more: its owner has to ask Intel"
+                       : "fetch all collateral and take the quote anew";
+    case QUOTE_PROBLEM_KINDS_COUNT:
+        break;
+    }
+    return "";
+}
+
 /* Why relying parties refuse it; the kind makes the exit status. */
 static bool refuse(const QuoteVerdict *verdict, Error *err) {
     if (verdict->problems_count > 0) {
@@ -70,12 +90,12 @@ static bool refuse(const QuoteVerdict *verdict, Error *err) {
         if (first->at != 0) {
             clock_format(first->at, at);
         }
-        return error_set(err, ERROR_VERIFY, "not verifiable: %s: %s%s%s", first->what,
+        return error_set(err, ERROR_VERIFY, "not verifiable: %s: %s%s%s: %s", first->what,
                          quote_problem_name(first->kind),
                          first->kind == QUOTE_EXPIRED         ? " since "
                          : first->kind == QUOTE_NOT_YET_VALID ? " before "
                                                               : "",
-                         at);
+                         at, remedy(first));
     }
     return error_set(err, ERROR_VERIFY, "not verifiable: the TCB is %s", tcb_status_name(verdict->status));
 }

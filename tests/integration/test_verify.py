@@ -294,14 +294,27 @@ class SimulatedQuotes(Files):
                 collateral.tcb_info.update(change)
                 code, _, error = self.verify(collateral)
                 self.assertEqual(code, 4, error)
-                self.assertIn("TCB info", error)
-        for change in ({"version": 1}, {"id": "TD_QE"}, {"mrsigner": "zz"}, {"tcbLevels": [{}]}, {"isvprodid": 70000}):
+                self.assertIn("collateral.json: TCB info", error)
+                self.assertIn("fetch it anew", error)
+        for change in ({"version": 1}, {"id": "TD_QE"}, {"tcbLevels": [dict(self.base.qe_identity["tcbLevels"][0],
+                                                                            tcbStatus="SWHardeningNeeded")]}, {"mrsigner": "zz"}, {"tcbLevels": [{}]}, {"isvprodid": 70000}):
             with self.subTest(change=change):
                 collateral = self.base.copy()
                 collateral.qe_identity.update(change)
                 code, _, error = self.verify(collateral)
                 self.assertEqual(code, 4, error)
                 self.assertIn("QE identity", error)
+
+    def test_of_a_renewed_certificate_of_the_signer_the_one_that_is_valid_counts(self):
+        signer, root = split_chain(self.base.tcb_chain)
+        single = self.base.single()
+        for start, end in ((-200, -100), (100, 200)):
+            other = self.base.renewed_signer(start, end)
+            for chain, status in ((other + signer, "good"), (signer + other, "good"), (other, "not-verifiable")):
+                with self.subTest(start=start, status=status):
+                    single["tcb_info_issuer_chain"] = single["qe_identity_issuer_chain"] = chain + root
+                    path = self.write("renewed.json", "\ufeff" + json.dumps(single))
+                    self.assertEqual(self.verify(path)[1]["result"], status)
 
     def test_tcb_info_of_version_2_is_read(self):
         collateral = self.base.copy()

@@ -100,3 +100,15 @@ class Collateral:
             builder = builder.add_revoked_certificate(
                 x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(now + start).build())
         return builder.sign(self.keys[issuer], hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
+    def renewed_signer(self, start, end):
+        """Another certificate (PEM) for the key of the TCB signer, valid from and until these days from now."""
+        signer = x509.load_pem_x509_certificate(split_chain(self.tcb_chain)[0].encode())
+        now = datetime.datetime.utcnow()
+        builder = (x509.CertificateBuilder().subject_name(signer.subject).issuer_name(signer.issuer)
+                   .public_key(signer.public_key()).serial_number(signer.serial_number + 1)
+                   .not_valid_before(now + datetime.timedelta(days=start))
+                   .not_valid_after(now + datetime.timedelta(days=end)))
+        for extension in signer.extensions:
+            builder = builder.add_extension(extension.value, extension.critical)
+        return builder.sign(self.keys["root"], hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
