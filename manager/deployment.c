@@ -96,6 +96,7 @@ void deployment_free(Deployment *deployment) {
     timer_stop(&deployment->soak_timer);
     timer_stop(&deployment->trial_timer);
     timer_stop(&deployment->restart_timer);
+    timer_stop(&deployment->restarted_timer);
     timer_stop(&deployment->upkeep_timer);
     timer_stop(&deployment->takeover_timer);
     free(deployment->takeover);
@@ -282,6 +283,8 @@ static void on_ready(void *context, Generation *generation) {
         deployment_test_ready(deployment, generation);
         break;
     case GENERATION_STANDBY:
+        deployment_standby_ready(deployment, generation);
+        break;
     case GENERATION_SERVING: /* found alive by a new manager, and now it says again that it is warm */
     case GENERATION_FORMER:
     case GENERATION_DUCK:
@@ -298,9 +301,17 @@ static void on_drained(void *context, Generation *generation, uint64_t left) {
     deployment_ducks_prune(deployment);
 }
 
+static void on_dying(void *context, uint32_t number) {
+    Deployment *deployment = context;
+    const Generation *serving = deployment_serving(deployment);
+    if (serving != NULL && generation_number(serving) == number) {
+        deployment_standby_hurry(deployment);
+    }
+}
+
 static void on_rescue(void *context, Generation *generation, int channel) {
     Deployment *deployment = context;
-    if (!rescue_watch(deployment->rescue, channel)) {
+    if (!rescue_watch(deployment->rescue, channel, generation_number(generation), on_dying, deployment)) {
         log_error("rescue-lost", "generation=%u error=\"out of memory\"", generation_number(generation));
     }
 }
@@ -392,6 +403,9 @@ static void on_gone(void *context, Generation *generation) {
         break;
     case GENERATION_ROLES_COUNT:
         assert(false);
+    }
+    if (role == GENERATION_CANDIDATE || role == GENERATION_FORMER || role == GENERATION_SERVING) {
+        deployment_ducks_tell(deployment); /* it may have left a client of its listener unnoticed: look */
     }
     forget(deployment, generation);
 }

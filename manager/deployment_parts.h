@@ -97,7 +97,7 @@ struct Deployment {
 
     bool standby_lacks_room; /* there shall be a spare and cannot be */
 
-    sd_event_source *restart_timer;
+    sd_event_source *restart_timer, *restarted_timer;
     unsigned restart_failures;
     uint64_t restart_at_ms;
     uint64_t serving_since_ms; /* monotonic */
@@ -206,8 +206,11 @@ bool deployment_is_busy(const Deployment *deployment, Error *err); /* a swap or 
 
 /* deployment_standby.c */
 Generation *deployment_standby(const Deployment *deployment); /* NULL: there is none */
-void deployment_standby_keep(Deployment *deployment);         /* there is one if there should be */
-void deployment_standby_yield(Deployment *deployment);        /* its EPC is needed */
+bool deployment_standby_is_ready(const Deployment *deployment);
+void deployment_standby_keep(Deployment *deployment);  /* there is one if there should be */
+void deployment_standby_yield(Deployment *deployment); /* its EPC is needed */
+void deployment_standby_ready(Deployment *deployment, Generation *standby);
+void deployment_standby_hurry(Deployment *deployment); /* who serves is about to be gone */
 Generation *
 deployment_standby_take(Deployment *deployment); /* now to serve; NULL: there is none of that bundle */
 

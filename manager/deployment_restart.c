@@ -11,9 +11,11 @@
 #include "manager/deployment_parts.h"
 #include "manager/timer.h"
 
+enum { RESTARTED_MS = 10 };
+
 static uint64_t pause_ms(const Deployment *deployment) {
     uint64_t pause = deployment->config->restart_delay_ms;
-    if (deployment->restart_failures <= 1) {
+    if (deployment->restart_failures <= 1 || deployment_standby_is_ready(deployment)) {
         return 0;
     }
     for (unsigned i = 2; i < deployment->restart_failures && pause < deployment->config->restart_delay_max_ms;
@@ -108,6 +110,19 @@ void deployment_restart_cancel(Deployment *deployment) {
     }
 }
 
+static int on_restarted(sd_event_source *source, uint64_t usec, void *context) {
+    (void)source, (void)usec;
+    Deployment *deployment = context;
+    timer_stop(&deployment->restarted_timer);
+    deployment_save(deployment);
+    deployment_ducks_prune(deployment);
+    if (deployment->restart_failures <=
+        1) { /* else the upkeep starts it, lest spares die one after the other */
+        deployment_standby_keep(deployment);
+    }
+    return 0;
+}
+
 static void on_accepted(void *context, Generation *generation, const ControlMessage *reply,
                         const Error *failure) {
     (void)reply;
@@ -133,10 +148,12 @@ static void on_accepted(void *context, Generation *generation, const ControlMess
     log_info("serving-restarted", "generation=%u rescued=%zu", generation_number(generation),
              rescue_waiting(deployment->rescue));
     rescue_set_target(deployment->rescue, generation);
-    deployment_save(deployment);
     deployment_ducks_tell(deployment); /* those that drain */
-    deployment_ducks_prune(deployment);
-    deployment_standby_keep(deployment);
+    /* Waiting for the disk and starting a process can wait themselves until the rescued are served. */
+    if (!timer_start(deployment->event, &deployment->restarted_timer, RESTARTED_MS, on_restarted,
+                     deployment)) {
+        (void)on_restarted(NULL, 0, deployment);
+    }
 }
 
 void deployment_restart_ready(Deployment *deployment, Generation *generation) {
@@ -146,10 +163,13 @@ void deployment_restart_ready(Deployment *deployment, Generation *generation) {
         generation_set_role(generation, GENERATION_FORMER);
         return;
     }
+    bool announced = journal->standby == generation_number(generation);
     journal->serving.number = generation_number(generation);
     journal->serving.since = clock_wall_s();
     (void)text_copy(journal->serving.qe, sizeof journal->serving.qe, generation_qe(generation));
-    deployment_save(deployment);
+    if (!announced) { /* a spare does not wait for the disk: that it may serve stands there since its start */
+        deployment_save(deployment);
+    }
     if (!deployment_hand_over(deployment, generation, on_accepted, &err)) {
         on_accepted(deployment, generation, NULL, &err);
     }

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "bundles/base/json.h"
 #include "bundles/base/log.h"
 #include "manager/deployment_parts.h"
 
@@ -22,6 +23,11 @@ Generation *deployment_standby(const Deployment *deployment) {
 static bool is_fit(const Deployment *deployment, const Generation *standby) {
     return deployment->config->restart_spare &&
            strcmp(generation_digest(standby), deployment->journal->serving.digest) == 0;
+}
+
+bool deployment_standby_is_ready(const Deployment *deployment) {
+    const Generation *standby = deployment_standby(deployment);
+    return standby != NULL && generation_is_warm(standby) && is_fit(deployment, standby);
 }
 
 void deployment_standby_keep(Deployment *deployment) {
@@ -43,9 +49,10 @@ void deployment_standby_keep(Deployment *deployment) {
         deployment->standby_lacks_room = true;
         return;
     }
-    uint32_t number = journal->next_generation++;
+    journal->standby = journal->next_generation++;
     deployment_save(deployment);
-    if (deployment_launch(deployment, number, journal->serving.digest, GENERATION_STANDBY, &err) == NULL) {
+    if (deployment_launch(deployment, journal->standby, journal->serving.digest, GENERATION_STANDBY, &err) ==
+        NULL) {
         log_error("spare-not-started", "error=\"%s\"", err.text);
     }
 }
@@ -54,6 +61,25 @@ void deployment_standby_yield(Deployment *deployment) {
     Generation *standby = deployment_standby(deployment);
     if (standby != NULL) {
         generation_retire(standby, deployment->config->drain_timeout_ms);
+    }
+}
+
+/* It holds the listener from now on: clients are not refused even if who serves and the manager die at once.
+ */
+void deployment_standby_ready(Deployment *deployment, Generation *standby) {
+    Error err = ERROR_INIT;
+    CLEANUP(json_freep) json_t *arguments = deployment_ducks_json(deployment, standby);
+    if (arguments == NULL || !generation_call(standby, CONTROL_DUCKS, arguments, deployment->listener,
+                                              DEPLOYMENT_CALL_MS, NULL, NULL, &err)) {
+        log_warning("spare-without-listener", "generation=%u", generation_number(standby));
+    }
+}
+
+/* It accepts already while the kernel is still clearing up: everything else follows when that is done. */
+void deployment_standby_hurry(Deployment *deployment) {
+    Error ignored = ERROR_INIT; /* it is asked again, then */
+    if (deployment->journal->swap.state == SWAP_IDLE && deployment_standby_is_ready(deployment)) {
+        (void)!deployment_hand_over(deployment, deployment_standby(deployment), NULL, &ignored);
     }
 }
 

@@ -89,10 +89,10 @@ static json_t *generations_json(const JournalGeneration *generations, size_t cou
 }
 
 static json_t *journal_json(const Journal *journal) {
-    return json_pack("{s:i, s:I, s:I, s:o, s:s, s:o, s:o, s:b, s:o}", "format", FORMAT, "next_generation",
-                     (json_int_t)journal->next_generation, "next_operation",
+    return json_pack("{s:i, s:I, s:I, s:o, s:I, s:s, s:o, s:o, s:b, s:o}", "format", FORMAT,
+                     "next_generation", (json_int_t)journal->next_generation, "next_operation",
                      (json_int_t)journal->next_operation, "serving", generation_json(&journal->serving),
-                     "previous", journal->previous, "ducks",
+                     "standby", (json_int_t)journal->standby, "previous", journal->previous, "ducks",
                      generations_json(journal->ducks, journal->ducks_count), "retired",
                      generations_json(journal->retired, journal->retired_count), "qe_retired",
                      journal->qe_retired, "swap", swap_json(&journal->swap));
@@ -253,6 +253,12 @@ static bool take_lists(const json_t *document, Journal *journal, Error *err) {
     return true;
 }
 
+/* Journals of before have none. */
+static bool take_standby(const json_t *document, Journal *journal, Error *err) {
+    return json_object_get(document, "standby") == NULL ||
+           take_u32(document, "standby", &journal->standby, err);
+}
+
 static bool journal_take(const json_t *document, Journal *journal, Error *err) {
     uint64_t format = 0;
     if (!json_get_u64(document, "format", &format, err)) {
@@ -265,6 +271,7 @@ static bool journal_take(const json_t *document, Journal *journal, Error *err) {
     return take_u32(document, "next_generation", &journal->next_generation, err) &&
            json_get_u64(document, "next_operation", &journal->next_operation, err) &&
            take_generation(json_object_get(document, "serving"), &journal->serving, err) &&
+           take_standby(document, journal, err) &&
            take_digest(document, "previous", journal->previous, err) &&
            json_get_bool(document, "qe_retired", &journal->qe_retired, err) &&
            take_swap(json_object_get(document, "swap"), &journal->swap, err) &&

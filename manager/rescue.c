@@ -40,6 +40,9 @@ typedef struct Channel {
     Rescue *rescue;
     int fd;
     sd_event_source *source;
+    uint32_t generation;
+    RescueDyingFn dying;
+    void *context;
 } Channel;
 
 typedef struct Held {
@@ -264,8 +267,9 @@ static bool has_room(Rescue *rescue) {
     return has_target(rescue) ? rescue->count == 0 && free_offer(rescue) != NULL : rescue->count < RESCUE_MAX;
 }
 
-/* The next connection; -1 with EAGAIN: none now, else none any more. */
-static int receive(int channel) {
+typedef enum Received { RECEIVED_NOTHING, RECEIVED_CONNECTION, RECEIVED_DYING, RECEIVED_END } Received;
+
+static Received receive(int channel, int *ret_connection) {
     char byte = 0;
     union {
         char space[CMSG_SPACE(sizeof(int))];
@@ -280,11 +284,11 @@ static int receive(int channel) {
     do {
         size = recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (size < 0 && errno == EINTR);
-    if (size > 0) {
-        return take_descriptor(&message);
+    if (size <= 0) {
+        return size < 0 && errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
     }
-    errno = size == 0 ? EPIPE : errno;
-    return -1;
+    *ret_connection = take_descriptor(&message);
+    return *ret_connection >= 0 ? RECEIVED_CONNECTION : RECEIVED_DYING;
 }
 
 static int on_channel(sd_event_source *source, int fd, uint32_t events, void *context) {
@@ -292,14 +296,17 @@ static int on_channel(sd_event_source *source, int fd, uint32_t events, void *co
     Channel *channel = context;
     Rescue *rescue = channel->rescue;
     while (has_room(rescue)) {
-        errno = 0;
-        int connection = receive(fd);
-        if (connection < 0 && errno == EAGAIN) {
+        int connection = -1;
+        Received received = receive(fd, &connection);
+        if (received == RECEIVED_END) {
+            close_channel(channel);
+        }
+        if (received == RECEIVED_END || received == RECEIVED_NOTHING) {
             return 0;
         }
-        if (connection < 0) {
-            close_channel(channel);
-            return 0;
+        if (received == RECEIVED_DYING) {
+            channel->dying(channel->context, channel->generation);
+            continue;
         }
         rescue->counts.found++;
         keep(rescue, connection);
@@ -318,7 +325,7 @@ static void go_on(Rescue *rescue) {
     }
 }
 
-bool rescue_watch(Rescue *rescue, int fd) {
+bool rescue_watch(Rescue *rescue, int fd, uint32_t generation, RescueDyingFn dying, void *context) {
     AUTO_CLOSE int owned = fd;
     AUTO_FREE Channel *channel = calloc(1, sizeof *channel);
     if (channel == NULL ||
@@ -326,6 +333,9 @@ bool rescue_watch(Rescue *rescue, int fd) {
         return false;
     }
     channel->rescue = rescue;
+    channel->generation = generation;
+    channel->dying = dying;
+    channel->context = context;
     channel->fd = TAKE_FD(owned);
     channel->next = rescue->channels;
     rescue->channels = TAKE(channel);

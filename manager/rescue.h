@@ -29,8 +29,11 @@ Rescue *rescue_new(sd_event *event); /* NULL: out of memory */
 void rescue_free(Rescue *rescue);
 
 /* Takes what comes through a generation's rescue channel, of which `fd` (taken) is the receiving end, until
- * it ends: a moment after the generation. False: out of memory. */
-bool rescue_watch(Rescue *rescue, int fd) __attribute__((warn_unused_result));
+ * it ends: a moment after the generation. `dying` is called when the process begins to end, a moment before
+ * it is gone; it is not called for every end. False: out of memory. */
+typedef void (*RescueDyingFn)(void *context, uint32_t generation);
+bool rescue_watch(Rescue *rescue, int fd, uint32_t generation, RescueDyingFn dying, void *context)
+    __attribute__((warn_unused_result));
 
 /* Takes a client's connection from elsewhere. */
 void rescue_give(Rescue *rescue, int fd);

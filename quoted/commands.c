@@ -92,6 +92,9 @@ static bool do_ducks(Call *call, Error *err) {
     }
     (void)pthread_mutex_lock(&call->generation->lock);
     if (call->generation->pool != NULL) {
+        if (call->message->fd >= 0) {
+            pool_hold(call->generation->pool, TAKE_FD(call->message->fd));
+        }
         pool_refresh(call->generation->pool);
     }
     (void)pthread_mutex_unlock(&call->generation->lock);

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -22,6 +23,12 @@
 #include "bundles/base/text.h"
 
 enum { SEND_TRIES = 200, SEND_PAUSE_MS = 5 };
+
+/* The message without a descriptor. */
+static void send_dying(int channel) {
+    const char byte = 0;
+    (void)!send(channel, &byte, sizeof byte, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
 
 bool handover_send(int channel, int connection) {
     char byte = 0;
@@ -84,24 +91,32 @@ static void send_all(int channel) {
     }
 }
 
+/* The kernel lets go of the lock as the first thing of an end; the process is gone after the last thing. */
+static void await_death(const Handover *handover) {
+    struct pollfd parent = {.fd = handover->parent_fd, .events = POLLIN};
+    if (pthread_mutex_lock(handover->life) == EOWNERDEAD) {
+        send_dying(handover->send_fd);
+    }
+    while (poll(&parent, 1, -1) < 0 && errno == EINTR) {
+    }
+}
+
 /* Its descriptors are those of the process that it watches, until that one is gone: it must not close any.
  */
-static void keep(int channel, int parent_pidfd) {
-    struct pollfd parent = {.fd = parent_pidfd, .events = POLLIN};
+static void keep(const Handover *handover) {
     (void)prctl(PR_SET_NAME, "quoted-keeper");
     (void)signal(SIGTERM, SIG_IGN);
     (void)signal(SIGINT, SIG_IGN);
     (void)signal(SIGHUP, SIG_IGN);
-    while (poll(&parent, 1, -1) < 0 && errno == EINTR) {
-    }
-    send_all(channel);
+    await_death(handover);
+    send_all(handover->send_fd);
     _exit(0);
 }
 
 static bool start_keeper(Handover *handover, Error *err) {
     long keeper = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, NULL, NULL, 0);
     if (keeper == 0) {
-        keep(handover->send_fd, handover->parent_fd);
+        keep(handover);
     }
     if (keeper < 0) {
         return error_set_errno(err, errno, "cannot start the keeper of connections");
@@ -122,6 +137,22 @@ static void end_keeper(Handover *handover) {
     handover->keeper_fd = -1;
 }
 
+static pthread_mutex_t *begin_life(void) {
+    pthread_mutexattr_t attributes;
+    pthread_mutex_t *life =
+        mmap(NULL, sizeof *life, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (life == MAP_FAILED) {
+        return NULL;
+    }
+    (void)pthread_mutexattr_init(&attributes);
+    (void)pthread_mutexattr_setpshared(&attributes, PTHREAD_PROCESS_SHARED);
+    (void)pthread_mutexattr_setrobust(&attributes, PTHREAD_MUTEX_ROBUST);
+    (void)pthread_mutex_init(life, &attributes);
+    (void)pthread_mutexattr_destroy(&attributes);
+    (void)pthread_mutex_lock(life);
+    return life;
+}
+
 bool handover_start(Handover *handover, Error *err) {
     int pair[2];
     AUTO_CLOSE int parent = pidfd_open(getpid(), 0);
@@ -132,6 +163,10 @@ bool handover_start(Handover *handover, Error *err) {
     handover->send_fd = pair[0];
     handover->receive_fd = pair[1];
     handover->parent_fd = TAKE_FD(parent);
+    handover->life = begin_life();
+    if (handover->life == NULL) {
+        return error_set(err, ERROR_MEMORY, "out of memory");
+    }
     return start_keeper(handover, err);
 }
 
@@ -145,5 +180,9 @@ void handover_stop(Handover *handover) {
     cleanup_close(&handover->send_fd);
     cleanup_close(&handover->receive_fd);
     cleanup_close(&handover->parent_fd);
+    if (handover->life != NULL) { /* a locked one may not be forgotten: the kernel looks for it at our end */
+        (void)pthread_mutex_unlock(handover->life);
+        (void)munmap(handover->life, sizeof *handover->life);
+    }
     *handover = HANDOVER_INIT;
 }

@@ -47,7 +47,8 @@ bool pool_has_spare(Pool *pool) {
 }
 
 void pool_check_drained(Pool *pool) {
-    if (pool->draining && pool->connections == 0 && pool->accepting_now == 0 && pool->adopted == NULL) {
+    if (pool->draining && pool->connections == 0 && pool->accepting_now == 0 && pool->adopted == NULL &&
+        !pool->last_look) {
         pool->draining = false;
         (void)!eventfd_write(pool->spec.drained_fd, 1);
     }
@@ -195,11 +196,20 @@ bool pool_accept(Pool *pool, int listener_fd, Error *err) {
             pool->listener_fd = TAKE_FD(fd);
         }
         pool->accepting = true;
-        pool->draining = pool->handover = false;
+        pool->draining = pool->handover = pool->last_look = false;
         good = watch_listener(pool, EPOLL_CTL_ADD, err);
     }
     (void)pthread_mutex_unlock(&pool->lock);
     return good;
+}
+
+void pool_hold(Pool *pool, int listener_fd) {
+    AUTO_CLOSE int fd = listener_fd;
+    (void)pthread_mutex_lock(&pool->lock);
+    if (pool->listener_fd < 0) {
+        pool->listener_fd = TAKE_FD(fd);
+    }
+    (void)pthread_mutex_unlock(&pool->lock);
 }
 
 int pool_listener(const Pool *pool) {
@@ -215,6 +225,7 @@ void pool_drain(Pool *pool, int handover_fd) {
     if (pool->listener_fd >= 0) {
         (void)watch_listener(pool, EPOLL_CTL_DEL, NULL);
     }
+    pool->last_look = pool->listener_fd >= 0;
     pool->handover = handover_fd >= 0;
     pool->handover_ms = 0;
     pool_wake_attendant(pool);
@@ -242,6 +253,8 @@ void pool_refresh(Pool *pool) {
     atomic_store(&pool->duck_quote_size, ducks_quote_size(pool->spec.ducks));
     (void)pthread_mutex_lock(&pool->lock);
     parked_release(pool);
+    pool->look = true;
+    pool_wake_attendant(pool);
     (void)pthread_mutex_unlock(&pool->lock);
 }
 

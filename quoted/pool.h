@@ -41,6 +41,8 @@ void pool_stop(Pool *pool);
 
 /* Takes the listener (-1: the one it has) and accepts from it, also again after a drain. */
 bool pool_accept(Pool *pool, int listener_fd, Error *err) __attribute__((warn_unused_result));
+/* Takes the listener if it has none, and does not accept from it yet. */
+void pool_hold(Pool *pool, int listener_fd);
 int pool_listener(const Pool *pool); /* borrowed; -1 if there is none */
 
 /* Accepts no more. Whole requests are finished. The other connections are given to handover_fd, or if that

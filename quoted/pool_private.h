@@ -74,6 +74,8 @@ struct Pool {
     uint32_t connections;
     uint32_t accepting_now; /* threads between accept and counting */
     bool accepting, draining, stopping;
+    bool look;            /* the attendant is to look whether somebody waits at the listener, */
+    bool last_look;       /* and once more after the threads have stopped accepting */
     bool handover;        /* the attendant is to give unfinished connections away */
     uint64_t handover_ms; /* and not before this, because the channel was full */
     Waiting waiting;

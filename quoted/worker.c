@@ -35,9 +35,9 @@ static void restore_spare(Pool *pool) {
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
-static bool enter_accepting(Pool *pool) {
+static bool enter_accepting(Pool *pool, bool last) {
     (void)pthread_mutex_lock(&pool->lock);
-    bool accepting = pool->accepting;
+    bool accepting = pool->accepting || last;
     pool->accepting_now += accepting;
     (void)pthread_mutex_unlock(&pool->lock);
     return accepting;
@@ -50,9 +50,9 @@ static void leave_accepting(Pool *pool) {
     (void)pthread_mutex_unlock(&pool->lock);
 }
 
-static void accept_all(Worker *worker) {
+static void accept_all(Worker *worker, bool last) {
     Pool *pool = worker->pool;
-    if (!enter_accepting(pool)) {
+    if (!enter_accepting(pool, last)) {
         return;
     }
     for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
@@ -74,6 +74,27 @@ static void accept_all(Worker *worker) {
         }
     }
     leave_accepting(pool);
+}
+
+/* Several processes watch the listener, and the kernel wakes one thread for a connection. If that one was
+ * told to stop in this moment, or is of a process that is being killed, nobody else knows of the connection.
+ * So who stops looks once more; who is told of changes looks, too, and now and then when nothing happens. */
+static void look_for_missed(Worker *worker, bool idle) {
+    Pool *pool = worker->pool;
+    (void)pthread_mutex_lock(&pool->lock);
+    bool last = pool->last_look;
+    struct pollfd listener = {.fd = pool->look || last || idle ? pool->listener_fd : -1, .events = POLLIN};
+    pool->look = false;
+    (void)pthread_mutex_unlock(&pool->lock);
+    if (listener.fd >= 0 && poll(&listener, 1, 0) > 0) {
+        accept_all(worker, last);
+    }
+    if (last) {
+        (void)pthread_mutex_lock(&pool->lock);
+        pool->last_look = false;
+        pool_check_drained(pool);
+        (void)pthread_mutex_unlock(&pool->lock);
+    }
 }
 
 static void take_adopted(Worker *worker) {
@@ -98,7 +119,7 @@ static void take_in(Worker *worker, const struct epoll_event *events, int count)
     for (int i = 0; i < count; i++) {
         void *source = events[i].data.ptr;
         if (source == worker->pool) {
-            accept_all(worker);
+            accept_all(worker, false);
         } else if (source == worker) {
             eventfd_t unused;
             (void)!eventfd_read(worker->wake_fd, &unused);
@@ -195,6 +216,7 @@ void *worker_run(void *context) {
         take_in(worker, events, count);
         take_adopted(worker);
         if (is_attendant) {
+            look_for_missed(worker, count == 0);
             parked_expire(worker->pool);
             connection_close_doomed(worker);
         }

@@ -35,8 +35,8 @@ typedef enum ControlType {
         3,             /* {"ducks": [{"generation": N, "control": PATH}…]} newest first, optionally with the
                           listener as descriptor: serve. Only in state ready or serving; -> status document */
     CONTROL_DRAIN = 4, /* stop accepting, finish what was accepted; event DRAINED when done */
-    CONTROL_RESUME = 5,   /* accept again (a swap that is undone); {"ducks": …} as in ACCEPT */
-    CONTROL_DUCKS = 6,    /* {"ducks": …}: replace the list of lame ducks */
+    CONTROL_RESUME = 5, /* accept again (a swap that is undone); {"ducks": …} as in ACCEPT */
+    CONTROL_DUCKS = 6, /* {"ducks": …}: replace the list of lame ducks; a listener that comes along is held */
     CONTROL_LISTENER = 7, /* -> empty payload, with a copy of the listener as descriptor */
     CONTROL_TRIAL = 8,    /* take a trial quote now; -> {"kind": "quote"|"probe", "microseconds": n} */
     CONTROL_RETIRE = 9,   /* drain, then end the process */
@@ -80,9 +80,9 @@ const char *control_state_name(ControlState state); /* "lame-duck" */
  * with its request still unread: quoted only looks at a request (MSG_PEEK) and takes it out of the socket
  * when the answer is written. Two things are sent there: when CONTROL_DRAIN comes, the connections whose
  * request is not whole (the event DRAINED says how many, "left"); and when the process ends in any other way,
- * all that are unanswered. The latter is done by a child that shares quoted's table of descriptors, so the
- * channel reads as ended (end of file) only after the last of them. The manager gives each to the serving
- * generation by CONTROL_ADOPT. A client that was answered in the very moment of the end may be answered
- * twice; it reads one. */
+ * all that are unanswered, and before them one byte without a descriptor as soon as the end begins. The
+ * latter is done by a child that shares quoted's table of descriptors, so the channel reads as ended (end of
+ * file) only after the last of them. The manager gives each to the serving generation by CONTROL_ADOPT. A
+ * client that was answered in the very moment of the end may be answered twice; it reads one. */
 
 #endif

@@ -5,6 +5,7 @@ requests, and the time in which nobody answers after a crash."""
 import contextlib
 import os
 import resource
+import select
 import shutil
 import signal
 import socket
@@ -12,7 +13,7 @@ import statistics
 import subprocess
 import time
 
-from tests.support import node as nodes
+from tests.support import aesm, node as nodes
 from tests.support.quoted import Stage
 
 FLOOD_CLIENTS = 64
@@ -115,8 +116,56 @@ def round_duration(options):
     return f"{int(round_seconds(options) * 1000)}ms"
 
 
+def warm_spare(node):
+    """Who serves, when there is a spare that is warm."""
+    def found():
+        generations = node.ctl("status")["generations"]
+        ready = any(each["role"] == "spare" and each["state"] == "ready" for each in generations)
+        return ready and next((each for each in generations if each["role"] == "serving"), None)
+    return nodes.wait_until(found, "a warm spare")
+
+
+def kill_with_spare(node):
+    """Microseconds from kill -9 to the kernel's end of the process, to the answer of a client that comes then, and to
+    that of one that had sent a part of its request to the process that was killed."""
+    request = aesm.init_request()
+    pidfd = os.pidfd_open(warm_spare(node)["pid"])
+    with contextlib.closing(os.fdopen(pidfd, closefd=True)), aesm.Connection(node.socket) as early:
+        early.send(request[:10])
+        time.sleep(0.05)  # until the node is quiet again
+        start = time.monotonic_ns()
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        aesm.ask(node.socket, request)
+        answered = time.monotonic_ns()
+        select.select([pidfd], [], [])
+        gone = time.monotonic_ns()
+        early.send(request[10:]).frame()
+        return [(at - start) / 1000 for at in (gone, answered, time.monotonic_ns())]
+
+
+def measure_spare(options):
+    """How soon a warm spare answers, on a node without other clients and on one with."""
+    figures = {}
+    with nodes.Node({"restart": {"spare": "true", "settle": "10ms"}}) as node:
+        node.ctl("stage", node.platform.bundle("1.0", 8))
+        node.ctl("swap", "1.0")
+        for name in ("idle", "busy"):
+            running = node.load("--rate", 500, "--clients", 8, "--duration", "1h") if name == "busy" else None
+            rounds = [kill_with_spare(node) for _ in range(5 if options.quick else 100)]
+            report = running.stop() if running else {"failed": 0}
+            figures[name] = {key: {"median": statistics.median(each), "worst": max(each)}
+                             for key, each in zip(("gone_us", "new_us", "early_us"), zip(*rounds))}
+            figures[name]["failed"] = report["failed"]
+            part = figures[name]
+            print(f"kill -9 with a spare, {name} node, {len(rounds)} times: answers a new client after "
+                  f"{part['new_us']['median']:.0f} us (worst {part['new_us']['worst']:.0f}), one of the killed process after "
+                  f"{part['early_us']['median']:.0f} us (worst {part['early_us']['worst']:.0f}); the process is gone after "
+                  f"{part['gone_us']['median']:.0f} us; {part['failed']} requests failed")
+    return figures
+
+
 def measure_recovery(node, _bundles, options):
-    """kill -9 of the serving generation, and of the manager, under load."""
+    """kill -9 of the serving generation, without and with a spare, and of the manager, under load."""
     def kill_serving():
         os.kill(node.serving()["pid"], signal.SIGKILL)
 
@@ -135,4 +184,5 @@ def measure_recovery(node, _bundles, options):
         print(f"kill -9 of the {name + (' generation' if name == 'serving' else '')}: the longest wait of a client is "
               f"{part['longest_ms']:.1f} ms (median of {len(reports)}; worst {part['worst_ms']:.1f} ms), "
               f"{part['failed']} of {part['requests']} requests failed")
+    figures["spare"] = measure_spare(options)
     return figures

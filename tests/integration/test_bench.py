@@ -37,6 +37,8 @@ class Bench(unittest.TestCase):
         for name in ("serving", "manager"):
             self.assertEqual(figures["recovery"][name]["failed"], 0)
             self.assertGreater(figures["recovery"][name]["requests"], 100)
+        for name in ("idle", "busy"):
+            self.assertEqual(figures["recovery"]["spare"][name]["failed"], 0)
 
     def test_another_servers_socket_is_measured_without_a_node(self):
         stage = Stage()

@@ -50,6 +50,30 @@ class SpareTest(unittest.TestCase):
         if os.environ.get("PSW_SHOW"):
             print("from kill to an answer, ms:", [round(each, 2) for each in taken_ms])
 
+    def test_the_spare_outlives_the_manager_and_takes_over_from_one_that_died_with_it(self):
+        node = self.node({"restart": {"spare": "true"}})
+        spare, serving = self.warm_spare(node), node.serving()
+        node.kill_manager()
+        node.start()
+        self.assertEqual(self.warm_spare(node)["pid"], spare["pid"])
+        node.kill_manager()
+        os.kill(serving["pid"], signal.SIGKILL)
+        with aesm.Connection(node.socket, timeout=nodes.DEADLINE) as client:
+            client.send(aesm.init_request())
+            node.start()
+            self.assertEqual(client.answer().code, 0)
+        self.assertEqual(node.serving()["pid"], spare["pid"])
+
+    def test_a_lone_client_is_answered_whenever_it_comes_and_however_often_the_serving_one_dies(self):
+        node = self.node({"restart": {"spare": "true", "delay": "1h", "delay_max": "1h"}})
+        for microseconds in (0, 700):
+            self.warm_spare(node)
+            os.kill(node.serving()["pid"], signal.SIGKILL)
+            end = time.monotonic_ns() + microseconds * 1000
+            while time.monotonic_ns() < end:
+                pass
+            self.assertEqual(aesm.ask_answer(node.socket, aesm.init_request()).code, 0, node.log()[-4000:])
+
     def test_a_spare_is_of_the_bundle_that_serves(self):
         node = self.node()
         former = self.warm_spare(node)

@@ -5,11 +5,13 @@ import array
 import contextlib
 import os
 import pathlib
+import select
 import signal
 import socket
 import stat
 import struct
 import subprocess
+import threading
 import unittest
 
 from tests.support import aesm, control
@@ -359,6 +361,37 @@ class Draining(Case):
         self.assertEqual(aesm.Connection(self.socket).close(), None)  # the listener is still held
 
 
+class MissedWakeUp(Case):
+    """The kernel wakes one process for a connection, and that one does not accept it any more."""
+
+    def sleeper(self):
+        """Somebody who watches the listener as generations do and does nothing; ends when he was woken."""
+        watch = select.epoll()
+        self.stack.callback(watch.close)
+        watch.register(self.listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)
+        thread = threading.Thread(target=watch.poll, args=(20,))
+        thread.start()
+        self.stack.callback(thread.join)
+        return thread
+
+    def test_a_client_of_which_nobody_was_told_is_found(self):
+        sleeper = self.sleeper()
+        quoted = self.generation()
+        self.serve(quoted)
+        self.assertEqual(self.num().code, 0)
+        sleeper.join(20)
+        self.assertFalse(sleeper.is_alive())
+
+    def test_who_stops_accepting_looks_once_more(self):
+        self.sleeper()
+        quoted = self.generation()
+        self.serve(quoted)
+        with aesm.Connection(self.socket) as client:
+            client.send(aesm.request(aesm.NUM))
+            self.assertEqual(self.drain(quoted), {"finished": 1, "left": 0})
+            self.assertEqual(client.answer().code, 0)
+
+
 class Handover(Case):
     def rescue(self, quoted):
         channel = socket.socket(fileno=quoted.link.call(control.RESCUE).fd)
@@ -368,11 +401,11 @@ class Handover(Case):
 
     @staticmethod
     def next_connection(channel):
-        """A descriptor from the channel; -1 at its end."""
-        content, ancillary, _, _ = channel.recvmsg(16, socket.CMSG_SPACE(4))
-        if not content:
-            return -1
-        return array.array("i", ancillary[0][2])[0]
+        """A descriptor from the channel; -1 at its end. What says only that the process dies is passed over."""
+        while True:
+            content, ancillary, _, _ = channel.recvmsg(16, socket.CMSG_SPACE(4))
+            if not content or ancillary:
+                return array.array("i", ancillary[0][2])[0] if content else -1
 
     def adopt_all(self, channel, quoted, count=None):
         adopted = 0
@@ -470,6 +503,19 @@ class Handover(Case):
         self.assertEqual(first.link.event(control.DRAINED).json()["left"], 400)
         for connection in waiting:
             self.assertEqual(connection.send(aesm.request(aesm.NUM)[5:]).answer().code, 0)
+
+    def test_a_process_that_is_killed_says_so_before_its_connections_come(self):
+        quoted = self.generation()
+        channel = self.rescue(quoted)
+        self.serve(quoted)
+        asking = self.stack.enter_context(aesm.Connection(self.socket))
+        wait_until(lambda: quoted.link.status()["connections"] == 1, "a connection")
+        quoted.process.kill()
+        first, second, end = (channel.recvmsg(16, socket.CMSG_SPACE(4)) for _ in range(3))
+        self.assertEqual((len(first[0]), first[1]), (1, []))
+        os.close(array.array("i", second[1][0][2])[0])
+        self.assertEqual(end[0], b"")
+        self.assertTrue(asking.is_closed())
 
     def test_an_answered_connection_is_not_handed_over(self):
         first, second = self.generation(), self.generation(TWIN)

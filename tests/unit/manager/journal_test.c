@@ -22,6 +22,7 @@ static void fill(Journal *journal) {
     journal->next_operation = 18;
     journal->serving =
         (JournalGeneration){.number = 8, .digest = DIGEST_B, .qe = DIGEST_A, .since = 1700000000};
+    journal->standby = 9;
     (void)strcpy(journal->previous, DIGEST_A);
     journal->ducks[0] =
         (JournalGeneration){.number = 7, .digest = DIGEST_A, .qe = DIGEST_B, .since = 1700000001};
@@ -50,6 +51,7 @@ static void assert_filled(const Journal *journal) {
     assert_string_equal(journal->serving.digest, DIGEST_B);
     assert_string_equal(journal->serving.qe, DIGEST_A);
     assert_int_equal(journal->serving.since, 1700000000);
+    assert_int_equal(journal->standby, 9);
     assert_string_equal(journal->previous, DIGEST_A);
     assert_int_equal(journal->ducks_count, 1);
     assert_int_equal(journal->ducks[0].number, 7);
