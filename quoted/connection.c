@@ -390,11 +390,20 @@ int connection_expire(Worker *worker) {
     return left >= 0 && left < look ? left : look;
 }
 
+/* It fills its sender's account in the end, which nobody notices who meets it anew at every swap. */
+static bool is_dripping(const Connection *connection) {
+    return connection->pieces >= CRUMBS_PIECES && connection->seen >= CRUMBS_MIN;
+}
+
 /* What has come whole in the meantime is answered here. False: the channel is full. */
 static bool hand_over(Worker *worker, Connection *connection) {
     Pool *pool = worker->pool;
     size_t body_size = 0;
     Look seen = look(worker, connection->fd, &connection->wanted, &body_size);
+    if (seen == LOOK_WAIT && is_dripping(connection) && connection_begin_pieces(pool, connection)) {
+        connection_continue(worker, connection);
+        return true;
+    }
     if (seen != LOOK_WAIT) {
         const Entry entry = release(pool, connection);
         settle(worker, &entry, seen, body_size);

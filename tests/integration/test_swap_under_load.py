@@ -7,9 +7,11 @@ import os
 import pathlib
 import signal
 import tempfile
+import threading
+import time
 import unittest
 
-from tests.support import node as nodes
+from tests.support import aesm, node as nodes
 
 CLIENTS = ("--clients", 8, "--rate", 600, "--duration", "5m")
 CACHED = ("--flow", "quote", "--target", "cached", *CLIENTS)
@@ -58,6 +60,26 @@ class SwapUnderLoadTest(unittest.TestCase):
         report = load.stop()
         self.assert_nothing_failed(report)
         self.assertEqual(list(report["quotes_by_qe"]), [known])
+
+    def test_a_request_that_comes_byte_by_byte_over_many_swaps_is_answered(self):
+        request = aesm.quote_request(bytes(432), 8192)  # in more pieces than its sender's account has room for
+        answers = []
+        def drip():
+            with aesm.Connection(self.node.socket, timeout=nodes.DEADLINE) as client:
+                for at in range(len(request)):
+                    client.send(request[at:at + 1])
+                    if at % 10 == 0:
+                        time.sleep(0.01)  # a slow client
+                answers.append(client.answer())
+        client = threading.Thread(target=drip)
+        client.start()
+        swaps = 0
+        while client.is_alive():
+            with contextlib.suppress(RuntimeError):  # refused while too many generations wait for a slow client
+                self.api.swap(("2.0", "1.0")[swaps % 2])
+                swaps += 1
+        client.join()
+        self.assertEqual([answer.number for answer in answers], [aesm.QUOTE], f"over {swaps} swaps")
 
     def test_the_socket_keeps_its_inode_over_swaps_and_a_new_manager(self):
         inode = self.node.socket.stat().st_ino
