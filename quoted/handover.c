@@ -4,9 +4,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -91,10 +93,28 @@ static void send_all(int channel) {
     }
 }
 
+/* Waits until the lock's holder ends; false: it is not held. The first word of a robust lock is the kernel's
+ * as well, and is waited for as glibc does, without calling it: the holder's thread is copied into this
+ * process, and sanitizers take that for the same one. */
+static bool await_release(pthread_mutex_t *lock) {
+    _Atomic uint32_t *word = (void *)lock;
+    for (;;) {
+        uint32_t now = atomic_load(word);
+        if ((now & FUTEX_OWNER_DIED) != 0 || (now & FUTEX_TID_MASK) == 0) {
+            return (now & FUTEX_OWNER_DIED) != 0;
+        }
+        if (atomic_compare_exchange_strong(word, &now, now | FUTEX_WAITERS) &&
+            syscall(SYS_futex, word, FUTEX_WAIT, now | FUTEX_WAITERS, NULL, NULL, 0) != 0 &&
+            errno != EAGAIN && errno != EINTR) {
+            return false;
+        }
+    }
+}
+
 /* The kernel lets go of the lock as the first thing of an end; the process is gone after the last thing. */
 static void await_death(const Handover *handover) {
     struct pollfd parent = {.fd = handover->parent_fd, .events = POLLIN};
-    if (pthread_mutex_lock(handover->life) == EOWNERDEAD) {
+    if (await_release(handover->life)) {
         send_dying(handover->send_fd);
     }
     while (poll(&parent, 1, -1) < 0 && errno == EINTR) {
