@@ -36,6 +36,10 @@ static void count_from_zero(Totals *totals) {
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
         totals_add(totals, METRICS_PAGE_RECALLS, results[i], 0);
     }
+    static const char *const reasons[] = {"age", "count", "memory", "idle", "lost"};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        totals_add(totals, METRICS_PAGE_RETIRED, reasons[i], 0);
+    }
     for (size_t i = 0; i < sizeof roles / sizeof *roles; i++) {
         totals_add(totals, METRICS_PAGE_CRASHES, generation_role_name(roles[i]), 0);
     }

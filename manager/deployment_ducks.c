@@ -7,6 +7,7 @@
 #include "bundles/base/text.h"
 #include "manager/deployment_parts.h"
 #include "manager/ducks.h"
+#include "manager/metrics_page.h"
 
 /* One that crashed and is being started again is `away`: it is waited for where nobody else knows a report.
  */
@@ -202,58 +203,110 @@ static bool somebody_drains(const Deployment *deployment) {
     return false;
 }
 
-/* During a swap nobody is retired: whoever serves in the end may need each of them. */
-void deployment_ducks_prune(Deployment *deployment) {
-    Journal *journal = deployment->journal;
-    bool keep[JOURNAL_DUCKS_MAX];
-    JournalGeneration leaving[JOURNAL_DUCKS_MAX];
-    size_t count = 0;
-    if (journal->swap.state != SWAP_IDLE || somebody_drains(deployment)) {
-        return; /* its end, or `drained`, comes back here */
+static uint64_t epc_of(const Deployment *deployment, const char *digest) {
+    StoreEntry entry = {0};
+    Error ignored = ERROR_INIT;
+    if (!store_find(deployment->store, digest, &entry, &ignored)) {
+        return 0;
     }
+    uint64_t kib = entry.manifest->epc_kib;
+    store_entry_done(&entry);
+    return kib;
+}
+
+/* Beside who serves, and its spare. */
+static void choose_that_fit(const Deployment *deployment, bool *keep) {
+    const Journal *journal = deployment->journal;
+    uint64_t epc_kib[JOURNAL_DUCKS_MAX], serving_kib = epc_of(deployment, journal->serving.digest);
+    uint64_t total_kib = deployment->host.epc_kib;
+    if (deployment_standby(deployment) != NULL) {
+        serving_kib *= 2;
+    }
+    if (total_kib == 0) {
+        return; /* not known */
+    }
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        epc_kib[i] = epc_of(deployment, journal->ducks[i].digest);
+    }
+    ducks_fit(journal->ducks, journal->ducks_count, epc_kib,
+              total_kib > serving_kib ? total_kib - serving_kib : 0, keep);
+}
+
+typedef struct Leaving {
+    JournalGeneration duck;
+    const char *reason; /* as the metric has it */
+} Leaving;
+
+static size_t choose_leaving(Deployment *deployment, Leaving *ret_leaving) {
+    const Journal *journal = deployment->journal;
+    bool allowed[JOURNAL_DUCKS_MAX], keep[JOURNAL_DUCKS_MAX];
+    size_t count = 0;
     const DucksPolicy policy = {.count = deployment->config->ducks_count,
                                 .keep_s = (int64_t)(deployment->config->ducks_keep_ms / 1000),
                                 .now = clock_wall_s()};
-    ducks_select(journal->ducks, journal->ducks_count, journal->serving.qe, &policy, keep);
+    ducks_select(journal->ducks, journal->ducks_count, journal->serving.qe, &policy, allowed);
+    memcpy(keep, allowed, sizeof keep);
+    choose_that_fit(deployment, keep);
     for (size_t i = 0; i < journal->ducks_count; i++) {
-        if (!keep[i] || deployment_recall_is_idle(deployment, &journal->ducks[i])) {
-            leaving[count++] = journal->ducks[i];
+        const JournalGeneration *duck = &journal->ducks[i];
+        bool idle = deployment_recall_is_idle(deployment, duck);
+        if (!keep[i] || idle) {
+            ret_leaving[count++] = (Leaving){.duck = *duck,
+                                             .reason = policy.now - duck->since > policy.keep_s ? "age"
+                                                       : !allowed[i]                            ? "count"
+                                                       : !keep[i]                               ? "memory"
+                                                                                                : "idle"};
         }
     }
+    return count;
+}
+
+/* During a swap nobody is retired: whoever serves in the end may need each of them. */
+void deployment_ducks_prune(Deployment *deployment) {
+    Journal *journal = deployment->journal;
+    Leaving leaving[JOURNAL_DUCKS_MAX];
+    if (journal->swap.state != SWAP_IDLE || somebody_drains(deployment)) {
+        return; /* its end, or `drained`, comes back here */
+    }
+    size_t count = choose_leaving(deployment, leaving);
     if (count == 0) {
         return;
     }
     for (size_t i = 0; i < count; i++) {
-        Generation *duck = deployment_find(deployment, leaving[i].number);
-        deployment_ducks_drop(deployment, leaving[i].number);
+        Generation *duck = deployment_find(deployment, leaving[i].duck.number);
+        deployment_ducks_drop(deployment, leaving[i].duck.number);
         if (duck != NULL && !deployment_ducks_have(deployment, generation_qe(duck))) {
             journal->qe_retired = true;
             journal_note(
                 journal, 0, deployment_itself, "retired",
-                "generation %u: reports made for its QE get no quote any more, unless it is recalled",
-                leaving[i].number);
-            leaving[i].recalled = false;
-            deployment_recall_remember(deployment, &leaving[i]);
+                "generation %u (%s): reports made for its QE get no quote any more, unless it is recalled",
+                leaving[i].duck.number, leaving[i].reason);
+            totals_add(deployment->totals, METRICS_PAGE_RETIRED, leaving[i].reason, 1);
+            deployment_recall_remember(deployment, &leaving[i].duck);
         }
     }
     deployment_save(deployment);
     deployment_ducks_tell(deployment);
     for (size_t i = 0; i < count; i++) {
-        Generation *duck = deployment_find(deployment, leaving[i].number);
+        Generation *duck = deployment_find(deployment, leaving[i].duck.number);
         if (duck != NULL) {
             generation_retire(duck, deployment->config->drain_timeout_ms);
         }
     }
 }
 
-static void lose(Deployment *deployment, const Generation *generation) {
+/* Perhaps there was no memory for it now: a report that may be for it starts it again. */
+static void lose(Deployment *deployment, const JournalGeneration *lost, const Generation *generation) {
     Journal *journal = deployment->journal;
-    uint32_t number = generation_number(generation);
+    const JournalGeneration duck = *lost;
+    uint32_t number = duck.number;
     deployment_ducks_drop(deployment, number);
     deployment_recall_over(deployment, number);
-    if (!deployment_ducks_have(deployment, generation_qe(generation))) {
+    if (!deployment_ducks_have(deployment, duck.qe)) {
         journal->qe_retired = true;
+        deployment_recall_remember(deployment, &duck);
     }
+    totals_add(deployment->totals, METRICS_PAGE_RETIRED, "lost", 1);
     journal_note(journal, 0, deployment_itself, "duck-lost", "generation %u could not be started again: %s",
                  number, generation_error(generation)->text);
     log_error("duck-lost", "generation=%u error=\"%s\"", number, generation_error(generation)->text);
@@ -272,7 +325,7 @@ void deployment_ducks_died(Deployment *deployment, const Generation *generation)
             continue;
         }
         if (!generation_is_warm(generation)) {
-            lose(deployment, generation);
+            lose(deployment, duck, generation);
             return;
         }
         duck->number = journal->next_generation++;

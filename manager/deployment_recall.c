@@ -37,6 +37,7 @@ void deployment_recall_remember(Deployment *deployment, const JournalGeneration 
     journal->retired_count -= journal->retired_count == JOURNAL_RETIRED_MAX;
     memmove(&journal->retired[1], &journal->retired[0], journal->retired_count * sizeof journal->retired[0]);
     journal->retired[0] = *duck;
+    journal->retired[0].recalled = false;
     journal->retired_count++;
 }
 

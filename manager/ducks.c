@@ -22,3 +22,19 @@ void ducks_select(const JournalGeneration *ducks, size_t count, const char *serv
         kept += ret_keep[i] && !ducks[i].recalled ? 1 : 0;
     }
 }
+
+void ducks_fit(const JournalGeneration *ducks, size_t count, const uint64_t *epc_kib, uint64_t room_kib,
+               bool *keep) {
+    uint64_t left = room_kib;
+    for (size_t i = 0; i < count; i++) {
+        if (keep[i] && ducks[i].recalled) {
+            left -= epc_kib[i] < left ? epc_kib[i] : left;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (keep[i] && !ducks[i].recalled) {
+            keep[i] = epc_kib[i] <= left;
+            left -= keep[i] ? epc_kib[i] : 0;
+        }
+    }
+}

@@ -35,6 +35,8 @@ static const MetricsFamily own_counters[] = {
     {METRICS_PAGE_SWAPS, METRICS_COUNTER, "outcome", "Swaps that have ended, by outcome."},
     {METRICS_PAGE_CRASHES, METRICS_COUNTER, "role",
      "Generations that ended without having been told to, by role."},
+    {METRICS_PAGE_RETIRED, METRICS_COUNTER, "reason",
+     "Lame ducks that went although reports for their QE may come, by why."},
     {METRICS_PAGE_RECALLS, METRICS_COUNTER, "result",
      "Lame ducks that were gone and were wanted again, by what came of it."},
 };

@@ -19,6 +19,7 @@ enum { METRICS_PAGE_SIZE_MAX = 4 * 1024 * 1024 };
 /* Counted by the manager itself (totals_add). */
 #define METRICS_PAGE_SWAPS "psw_swaps_total"
 #define METRICS_PAGE_CRASHES "psw_generation_crashes_total"
+#define METRICS_PAGE_RETIRED "psw_lame_ducks_retired_total"
 #define METRICS_PAGE_RECALLS "psw_lame_duck_recalls_total"
 
 typedef struct MetricsPageSources {

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who still lives on a former QE, as pswctl clients tells: over swaps, restarts of the manager, and their end."""
 
+import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -141,6 +143,13 @@ class Clients(unittest.TestCase):
         nodes.wait_until(lambda: len(node.ctl("status")["generations"]) == 2, "the end of the first")
         return node, old
 
+    @staticmethod
+    def metrics(node):
+        """The page for Prometheus."""
+        with contextlib.closing(nodes.Api(node.api_path)) as api:
+            api.request("GET", "/metrics")
+            return api.getresponse().read().decode()
+
     def ducks(self, node):
         """The lame ducks' numbers."""
         return sorted(each["generation"] for each in node.ctl("status")["generations"] if each["role"] == "lame-duck")
@@ -155,6 +164,25 @@ class Clients(unittest.TestCase):
         node.start()
         self.assertEqual(old.quote(), 0)
         self.assertEqual(self.ducks(node), [2, 4])
+
+    def test_one_that_had_to_go_for_lack_of_memory_is_started_again_for_who_needs_it(self):
+        node, old = self.without_the_first({"swap": {"epc_size": "1400KiB"}})  # two sets of three
+        self.assertIn('psw_lame_ducks_retired_total{reason="memory"} 1\n', self.metrics(node))
+        self.assertEqual([old.quote(), old.quote()], [0, 0])
+        self.assertEqual(self.ducks(node)[-1], 4)
+
+    def test_one_that_could_not_be_started_after_a_crash_is_started_for_who_needs_it(self):
+        node = self.node()
+        old = Application(self, node)
+        node.ctl("swap", "1.2")
+        duck, = [each["pid"] for each in node.ctl("status")["generations"] if each["role"] == "lame-duck"]
+        hidden = node.directory / "hidden"
+        bundle = node.directory / "store" / "bundles" / node.ctl("status")["previous"]["digest"]
+        bundle.rename(hidden)
+        os.kill(duck, signal.SIGKILL)
+        nodes.wait_until(lambda: "duck-lost" in node.log(), "the loss")
+        hidden.rename(bundle)
+        self.assertEqual(old.quote(), 0)
 
     def test_of_several_that_had_to_go_the_right_one_is_found(self):
         self.bundles.append(self.platform.bundle("1.4", 11))

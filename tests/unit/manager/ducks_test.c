@@ -74,6 +74,29 @@ static void recalled_ones_are_not_counted(void **state) {
     assert_true(keep[0] && !keep[1] && keep[2] && !keep[3]); /* the last one is too old */
 }
 
+static void of_those_that_do_not_fit_together_the_oldest_goes(void **state) {
+    (void)state;
+    const JournalGeneration ducks[] = {duck(7, "aa", 990), duck(6, "cc", 980), duck(5, "dd", 970)};
+    const uint64_t epc_kib[] = {600, 600, 600};
+    bool keep[3] = {true, true, true};
+    ducks_fit(ducks, 3, epc_kib, 1300, keep);
+    assert_true(keep[0] && keep[1]);
+    assert_false(keep[2]);
+    ducks_fit(ducks, 3, epc_kib, 0, keep);
+    assert_false(keep[0] || keep[1]);
+}
+
+static void one_that_was_recalled_stays_and_takes_its_room(void **state) {
+    (void)state;
+    JournalGeneration ducks[] = {duck(7, "aa", 990), duck(6, "cc", 980)};
+    const uint64_t epc_kib[] = {600, 600};
+    bool keep[2] = {true, true};
+    ducks[1].recalled = true;
+    ducks_fit(ducks, 2, epc_kib, 1000, keep);
+    assert_false(keep[0]);
+    assert_true(keep[1]);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_with_another_qe_stays),
@@ -82,6 +105,8 @@ int main(void) {
         cmocka_unit_test(no_more_stay_than_the_policy_says),
         cmocka_unit_test(one_that_is_too_old_goes_and_makes_room),
         cmocka_unit_test(recalled_ones_are_not_counted),
+        cmocka_unit_test(of_those_that_do_not_fit_together_the_oldest_goes),
+        cmocka_unit_test(one_that_was_recalled_stays_and_takes_its_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
