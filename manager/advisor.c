@@ -307,6 +307,10 @@ void advisor_operation_changed(Advisor *advisor, const Operation *operation) {
     }
 }
 
+json_t *advisor_bundle_json(const Advisor *advisor, const char *digest) {
+    return advisor_report_of(advisor->report, digest);
+}
+
 json_t *advisor_json(const Advisor *advisor, bool whole) {
     return advisor_report_json(advisor->report, is_configured(advisor), whole);
 }

@@ -50,4 +50,7 @@ void advisor_operation_changed(Advisor *advisor, const Operation *operation);
  */
 json_t *advisor_json(const Advisor *advisor, bool whole);
 
+/* The verdicts on one bundle: {"standard": STATUS, "early": STATUS}. A new reference; NULL: out of memory. */
+json_t *advisor_bundle_json(const Advisor *advisor, const char *digest);
+
 #endif

@@ -109,8 +109,8 @@ void advisor_report_serve(json_t *report, const char *serving) {
     }
 }
 
-/* The policy's verdict on what serves; NULL: none. */
-static const json_t *verdict_of(const json_t *report, const char *wanted) {
+/* The policy's verdict on a bundle (NULL: the one that serves); NULL: none. */
+static const json_t *verdict_on(const json_t *report, const char *wanted, const char *digest) {
     const json_t *policies = json_object_get(json_object_get(report, "advice"), "policies"), *policy = NULL;
     const json_t *bundle = NULL;
     size_t at = 0, index = 0;
@@ -120,12 +120,17 @@ static const json_t *verdict_of(const json_t *report, const char *wanted) {
             continue;
         }
         json_array_foreach(json_object_get(policy, "bundles"), index, bundle) {
-            if (json_is_true(json_object_get(bundle, "serving"))) {
+            if (digest != NULL ? strcmp(text_of(bundle, "bundle"), digest) == 0
+                               : json_is_true(json_object_get(bundle, "serving"))) {
                 return bundle;
             }
         }
     }
     return NULL;
+}
+
+static const json_t *verdict_of(const json_t *report, const char *wanted) {
+    return verdict_on(report, wanted, NULL);
 }
 
 static const char *status_of(const json_t *verdict) {
@@ -173,6 +178,11 @@ static bool add_summary(json_t *answer, const json_t *report) {
            json_put(answer, "age", json_string(age_of(report))) &&
            json_put(answer, "at", json_integer(json_integer_value(json_object_get(report, "at")))) &&
            json_put(answer, "failure", failure != NULL ? json_deep_copy(failure) : json_null());
+}
+
+json_t *advisor_report_of(const json_t *report, const char *digest) {
+    return json_pack("{s:s, s:s}", "standard", status_of(verdict_on(report, "standard", digest)), "early",
+                     status_of(verdict_on(report, "early", digest)));
 }
 
 json_t *advisor_report_json(const json_t *report, bool configured, bool whole) {

@@ -25,6 +25,9 @@ void advisor_report_learn(json_t *report, json_t *advice, const Error *failure);
 /* The verdict on what serves, in one sentence; the caller frees. NULL: out of memory. */
 char *advisor_report_sentence(const json_t *report);
 
+/* The verdicts on one bundle: {"standard": STATUS, "early": STATUS}. A new reference; NULL: out of memory. */
+json_t *advisor_report_of(const json_t *report, const char *digest);
+
 /* A new reference; NULL: out of memory. */
 json_t *advisor_report_json(const json_t *report, bool configured, bool whole);
 

@@ -37,10 +37,27 @@ static bool answer_operation(ApiRequest *request, const Operation *operation) {
     return true;
 }
 
+/* Each with what relying parties make of quotes of its bundle, a digest or an object that has one. */
+static bool put_verdicts(const ApiRequest *request, const json_t *list) {
+    size_t index = 0;
+    json_t *each = NULL;
+    json_array_foreach(list, index, each) {
+        const json_t *bundle = json_object_get(each, "bundle");
+        const char *digest =
+            json_string_value(json_is_object(bundle) ? json_object_get(bundle, "digest") : bundle);
+        if (!json_put(each, "tcb",
+                      advisor_bundle_json(request->api->advisor, digest != NULL ? digest : ""))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void on_fresh(void *context) {
     ApiRequest *request = context;
     CLEANUP(json_freep) json_t *status = deployment_json(request->api->deployment);
-    (void)answer(request, json_put(status, "updates", updates_json(request->api->updates, false)) &&
+    (void)answer(request, put_verdicts(request, json_object_get(status, "generations")) &&
+                                  json_put(status, "updates", updates_json(request->api->updates, false)) &&
                                   json_put(status, "tcb", advisor_json(request->api->advisor, false))
                               ? json_incref(status)
                               : NULL);
@@ -65,7 +82,9 @@ static bool get_health(ApiRequest *request, const char *rest, Error *err) {
 
 static void on_clients(void *context) {
     ApiRequest *request = context;
-    (void)answer(request, deployment_clients_json(request->api->deployment));
+    CLEANUP(json_freep) json_t *clients = deployment_clients_json(request->api->deployment);
+    bool good = put_verdicts(request, json_object_get(clients, "clients"));
+    (void)answer(request, good ? TAKE(clients) : NULL);
 }
 
 static bool get_clients(ApiRequest *request, const char *rest, Error *err) {

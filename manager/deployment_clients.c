@@ -72,17 +72,31 @@ bool deployment_clients_ask(Deployment *deployment, DeploymentFreshFn fresh, voi
     return true;
 }
 
+/* The bundle of a QE that no generation has any more. */
+static const char *former_bundle(const Deployment *deployment, const char *qe) {
+    const Journal *journal = deployment->journal;
+    for (size_t i = 0; i < journal->retired_count; i++) {
+        if (strcmp(journal->retired[i].qe, qe) == 0) {
+            return journal->retired[i].digest;
+        }
+    }
+    return "";
+}
+
 /* What is known of the QE beyond its measurement, from a generation that has it. */
 static bool put_qe(const Deployment *deployment, json_t *client) {
     const char *qe = json_string_value(json_object_get(client, "qe"));
-    for (size_t i = 0; i < deployment->generations_count; i++) {
+    bool has = qe != NULL && qe[0] != '\0';
+    for (size_t i = 0; has && i < deployment->generations_count; i++) {
         const Generation *generation = deployment->generations[i];
         const json_t *facts = json_object_get(generation_status(generation), "qe");
-        if (qe != NULL && qe[0] != '\0' && strcmp(generation_qe(generation), qe) == 0 && facts != NULL) {
-            return json_put(client, "qe_isv_svn", json_copy(json_object_get(facts, "isv_svn")));
+        if (strcmp(generation_qe(generation), qe) == 0 && facts != NULL) {
+            return json_put(client, "bundle", json_string(generation_digest(generation))) &&
+                   json_put(client, "qe_isv_svn", json_copy(json_object_get(facts, "isv_svn")));
         }
     }
-    return json_put(client, "qe_isv_svn", json_null());
+    return json_put(client, "bundle", json_string(has ? former_bundle(deployment, qe) : "")) &&
+           json_put(client, "qe_isv_svn", json_null());
 }
 
 static json_t *list(const Deployment *deployment) {

@@ -159,8 +159,9 @@ static void end_keeper(Handover *handover) {
 
 static pthread_mutex_t *begin_life(void) {
     pthread_mutexattr_t attributes;
-    pthread_mutex_t *life =
-        mmap(NULL, sizeof *life, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    const int shared = MAP_SHARED | MAP_ANONYMOUS;
+    /* cppcheck-suppress invalidFunctionArg; there is no file */
+    pthread_mutex_t *life = mmap(NULL, sizeof(pthread_mutex_t), PROT_READ | PROT_WRITE, shared, -1, 0);
     if (life == MAP_FAILED) {
         return NULL;
     }
@@ -202,7 +203,7 @@ void handover_stop(Handover *handover) {
     cleanup_close(&handover->parent_fd);
     if (handover->life != NULL) { /* a locked one may not be forgotten: the kernel looks for it at our end */
         (void)pthread_mutex_unlock(handover->life);
-        (void)munmap(handover->life, sizeof *handover->life);
+        (void)munmap(handover->life, sizeof(pthread_mutex_t));
     }
     *handover = HANDOVER_INIT;
 }

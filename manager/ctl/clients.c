@@ -41,13 +41,16 @@ static void print_client(const json_t *client) {
 }
 
 static void print_qe(const json_t *client) {
+    char verdict[96];
     const json_t *svn = json_object_get(client, "qe_isv_svn");
     if (ctl_text(client, "qe")[0] == '\0') {
         (void)printf(
             "No QE here accepts the reports of these: restart them, unless they ask for target info anew\n");
     } else if (json_is_integer(svn)) {
-        (void)printf("QE %.16s ISVSVN %lld: its quotes show the TCB of that ISVSVN, whatever serves\n",
-                     ctl_text(client, "qe"), ctl_number(client, "qe_isv_svn"));
+        bool judged = ctl_format_tcb(json_object_get(client, "tcb"), verdict, sizeof verdict);
+        (void)printf("QE %.16s ISVSVN %lld: its quotes %s%s, whatever serves\n", ctl_text(client, "qe"),
+                     ctl_number(client, "qe_isv_svn"), judged ? "are " : "show the TCB of that ISVSVN",
+                     judged ? verdict : "");
     } else {
         (void)printf("QE %.16s, which no generation has any more\n", ctl_text(client, "qe"));
     }

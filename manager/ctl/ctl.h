@@ -83,6 +83,8 @@ bool ctl_write_junit(const Ctl *ctl, const json_t *report, Error *err);
 /* A verdict on a quote (bundles/dcap/verdict.h) as text. */
 void ctl_print_verdict(const json_t *verdict);
 
+/* A bundle's "tcb": the verdict today, and under Intel's newest data if it is another. False: not judged. */
+bool ctl_format_tcb(const json_t *tcb, char *buffer, size_t size);
 /* The line of `status` about the TCB. */
 void ctl_print_tcb_line(const json_t *tcb);
 

@@ -44,8 +44,11 @@ static void print_generation(const json_t *generation, const char *word) {
                  timed ? "for " : "", timed ? ago(ctl_number(generation, "since"), time, sizeof time) : "",
                  timed ? ", " : "", ctl_number(generation, "pid"));
     if (ctl_text(generation, "qe")[0] != '\0') {
-        (void)printf("%-11s QE %.16s ISVSVN %lld, PCE ISVSVN %lld\n", "", ctl_text(generation, "qe"),
-                     ctl_number(qe, "isv_svn"), ctl_number(pce, "isv_svn"));
+        char verdict[96];
+        bool judged = ctl_format_tcb(json_object_get(generation, "tcb"), verdict, sizeof verdict);
+        (void)printf("%-11s QE %.16s ISVSVN %lld, PCE ISVSVN %lld%s%s\n", "", ctl_text(generation, "qe"),
+                     ctl_number(qe, "isv_svn"), ctl_number(pce, "isv_svn"), judged ? "; its quotes are " : "",
+                     judged ? verdict : "");
         print_counters(status);
     }
 }

@@ -65,6 +65,15 @@ static void print_trial(const json_t *trial) {
     }
 }
 
+bool ctl_format_tcb(const json_t *tcb, char *buffer, size_t size) {
+    const char *today = ctl_text(tcb, "standard"), *next = ctl_text(tcb, "early");
+    bool known = today[0] != '\0' && strcmp(today, "Unknown") != 0;
+    bool other = strcmp(next, "Unknown") != 0 && strcmp(next, today) != 0;
+    (void)snprintf(buffer, size, "%s%s%s%s", today, other ? " (" : "", other ? next : "",
+                   other ? " under Intel's newest data)" : "");
+    return known;
+}
+
 void ctl_print_tcb_line(const json_t *tcb) {
     char ago[24];
     if (!json_is_true(json_object_get(tcb, "configured"))) {

@@ -124,6 +124,18 @@ class Clients(unittest.TestCase):
         old.end()
         self.assertEqual(self.of(node, old), [])
 
+    def test_what_relying_parties_make_of_a_lame_ducks_quotes_is_shown(self):
+        node = self.node({"collateral": {"urls": [f"file://{self.platform.directory}/collateral"],
+                                         "root": self.platform.directory / "root.pem"}})
+        old = Application(self, node)
+        node.ctl("swap", "1.2")
+        node.ctl("tcb")
+        self.assertEqual(old.quote(), 0)
+        entry, = self.of(node, old)
+        self.assertEqual(entry["tcb"]["standard"], "UpToDate")
+        self.assertIn("ISVSVN 8: its quotes are UpToDate", node.ctl_raw("clients").stdout)
+        self.assertRegex(node.ctl_raw("status").stdout, "ISVSVN 8, PCE ISVSVN 15; its quotes are UpToDate")
+
     def test_whose_reports_nobody_accepts_is_listed_as_that(self):
         node = self.node({"lame_ducks": {"count": 0}})
         old = Application(self, node)
@@ -176,12 +188,12 @@ class Clients(unittest.TestCase):
         old = Application(self, node)
         node.ctl("swap", "1.2")
         duck, = [each["pid"] for each in node.ctl("status")["generations"] if each["role"] == "lame-duck"]
-        hidden = node.directory / "hidden"
         bundle = node.directory / "store" / "bundles" / node.ctl("status")["previous"]["digest"]
-        bundle.rename(hidden)
+        library, hidden = next(bundle.rglob("libsgx_dcap_ql.so*")), node.directory / "hidden"
+        library.rename(hidden)
         os.kill(duck, signal.SIGKILL)
         nodes.wait_until(lambda: "duck-lost" in node.log(), "the loss")
-        hidden.rename(bundle)
+        hidden.rename(library)
         self.assertEqual(old.quote(), 0)
 
     def test_of_several_that_had_to_go_the_right_one_is_found(self):
