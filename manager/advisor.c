@@ -234,7 +234,7 @@ static bool start(Advisor *advisor, Error *err) {
                                    .mirrors = mirrors,
                                    .mirrors_count = count,
                                    .fd = -1,
-                                   .task = "advice",
+                                   .task = &helper_task_advice,
                                    .arguments = arguments,
                                    .file_size_max = FILE_SIZE_MAX,
                                    .done = on_judged,

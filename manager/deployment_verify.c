@@ -95,7 +95,7 @@ bool deployment_verify(Deployment *deployment, const char *digest, DeploymentVer
         json_pack("{s:s, s:s, s:o}", "store", store_path(deployment->store), "digest", digest, "gate",
                   gatekeeper_arguments(deployment->config, deployment->journal->serving.digest));
     const HelperSpec spec = {.event = deployment->event,
-                             .task = "verify",
+                             .task = &helper_task_verify,
                              .arguments = arguments,
                              .fd = -1,
                              .timeout_ms = VERIFY_TIMEOUT_MS,

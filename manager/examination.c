@@ -194,7 +194,7 @@ bool examination_begin(Examinations *examinations, const ExaminationWish *wish, 
     give_way(examinations);
     CLEANUP(json_freep) json_t *arguments = arguments_of(examinations, wish);
     const HelperSpec spec = {.event = examinations->event,
-                             .task = "checks",
+                             .task = &helper_task_checks,
                              .arguments = arguments,
                              .fd = -1,
                              .timeout_ms = TIMEOUT_MS,

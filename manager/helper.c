@@ -97,7 +97,7 @@ static int on_process(sd_event_source *source, int fd, uint32_t events, void *co
     }
     if (helper->result == NULL && helper->failure.kind == ERROR_NONE) {
         error_set(&helper->failure, ERROR_SYSTEM, "the child for '%s' ended with %s and no result",
-                  helper->spec.task, text);
+                  helper->spec.task->name, text);
     }
     bool failed = helper->failure.kind != ERROR_NONE;
     helper->spec.done(helper->spec.context, failed ? NULL : helper->result, failed ? &helper->failure : NULL);
@@ -114,14 +114,14 @@ static void end_child(Helper *helper) {
 static int on_deadline(sd_event_source *source, uint64_t usec, void *context) {
     (void)source, (void)usec;
     Helper *helper = context;
-    error_set(&helper->failure, ERROR_TIMEOUT, "'%s' took longer than allowed", helper->spec.task);
+    error_set(&helper->failure, ERROR_TIMEOUT, "'%s' took longer than allowed", helper->spec.task->name);
     end_child(helper);
     return 0;
 }
 
 static bool send_task(Helper *helper, Error *err) {
     CLEANUP(json_freep)
-    json_t *task = json_pack("{s:s, s:O, s:I}", "task", helper->spec.task, "arguments",
+    json_t *task = json_pack("{s:s, s:O, s:I}", "task", helper->spec.task->name, "arguments",
                              helper->spec.arguments, "file_size_max", (json_int_t)helper->spec.file_size_max);
     AUTO_FREE char *text = task != NULL ? json_format(task, false) : NULL;
     if (text == NULL) {

@@ -16,12 +16,13 @@
 #include <systemd/sd-event.h>
 
 #include "bundles/base/error.h"
+#include "manager/helper_child.h"
 
 typedef struct Helper Helper;
 
 typedef struct HelperSpec {
     sd_event *event;
-    const char *task; /* name in the table of helper_child.c */
+    const HelperTask *task;
     const json_t *arguments;
     int fd; /* given to the child; borrowed; -1: none */
     uint64_t timeout_ms;

@@ -181,7 +181,7 @@ static json_t *result_of(Advice *advice) {
                      advice->has_pck ? fmspc : NULL);
 }
 
-bool helper_task_advice(const json_t *arguments, void *prepared, json_t **ret_result, Error *err) {
+static bool run(const json_t *arguments, void *prepared, json_t **ret_result, Error *err) {
     (void)prepared;
     const char *directory = NULL;
     uint64_t time = 0;
@@ -208,3 +208,5 @@ bool helper_task_advice(const json_t *arguments, void *prepared, json_t **ret_re
     *ret_result = result_of(&advice);
     return *ret_result != NULL || error_set(err, ERROR_MEMORY, "out of memory");
 }
+
+const HelperTask helper_task_advice = {.name = "advice", .run = run};

@@ -65,7 +65,7 @@ static json_t *examine(const json_t *arguments, const CheckSubject *subject, Err
     return json;
 }
 
-bool helper_prepare_checks(const json_t *arguments, void **ret_prepared, Error *err) {
+static bool prepare(const json_t *arguments, void **ret_prepared, Error *err) {
     StoreEntry bundle = {0}, serving = {0};
     Error ignored = ERROR_INIT;
     Host host;
@@ -97,8 +97,10 @@ bool helper_prepare_checks(const json_t *arguments, void **ret_prepared, Error *
     return *ret_prepared != NULL;
 }
 
-bool helper_task_checks(const json_t *arguments, void *prepared, json_t **ret_result, Error *err) {
+static bool run(const json_t *arguments, void *prepared, json_t **ret_result, Error *err) {
     (void)arguments, (void)err;
     *ret_result = prepared;
     return true;
 }
+
+const HelperTask helper_task_checks = {.name = "checks", .run = run, .prepare = prepare};

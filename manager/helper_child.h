@@ -13,8 +13,16 @@
 
 enum { HELPER_SOCKET = 3, HELPER_DATA = 4, HELPER_MESSAGE_MAX = 128 * 1024 };
 
-/* Runs the task of that name, whose arguments come over HELPER_SOCKET, and returns the exit status. */
-int helper_child_run(const char *name);
+typedef struct HelperTask {
+    const char *name; /* of its sandbox, too */
+    /* Reads its arguments, works, gives its result (a new object). `prepared`: what its prepare function
+     * made, NULL without one. */
+    bool (*run)(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
+    bool (*prepare)(const json_t *arguments, void **ret_prepared, Error *err); /* before the sandbox closes */
+} HelperTask;
+
+/* Runs the task, whose arguments come over HELPER_SOCKET, and returns the exit status. */
+int helper_child_run(const HelperTask *task);
 
 /* Tells the manager how far the work is; at most some ten times a second, and always the end. */
 typedef struct HelperProgress {
@@ -22,31 +30,28 @@ typedef struct HelperProgress {
 } HelperProgress;
 void helper_report_progress(HelperProgress *progress, uint64_t done, uint64_t total);
 
-/* A task: reads its arguments, works, gives its result (a new object). `prepared`: what its prepare function
- * made, NULL without one. */
-typedef bool (*HelperTaskFn)(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
+/* The tasks. A program has those of the code that starts them: pswctl has no courier, and need not wait at
+ * its start until libcurl is loaded. */
 
 /* {"store", "gate"}; the bundle on HELPER_DATA -> {"digest", "new", "checks"}; "gate" as from
  * gatekeeper_arguments
  */
-bool helper_task_stage(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
+extern const HelperTask helper_task_stage;
 /* {"store", "digest", "gate"} -> {} */
-bool helper_task_verify(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
+extern const HelperTask helper_task_verify;
 /* {"store", "digest"} -> {} */
-bool helper_task_remove(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
+extern const HelperTask helper_task_remove;
 /* {"url", "source" (a local file, or null: the courier is on HELPER_DATA), "sha256", "directory", "size_max"}
  * -> {"file", "size", "resumed"} */
-bool helper_task_fetch(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
+extern const HelperTask helper_task_fetch;
 /* manager/helper_update.c has its arguments and result. */
-bool helper_task_update(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
+extern const HelperTask helper_task_update;
 /* manager/examination.c has its arguments; manager/checks/report.h its result. */
-bool helper_prepare_checks(const json_t *arguments, void **ret_prepared, Error *err);
-bool helper_task_checks(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
+extern const HelperTask helper_task_checks;
 /* manager/helper_advice.c has its arguments and result. */
-bool helper_task_advice(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
+extern const HelperTask helper_task_advice;
 /* {"mirrors", "timeout_ms", "speed_min", "stall_timeout_ms", "rate_max", and null or set: "ca",
  * "client_certificate", "client_key", "proxy"}; the neighbour is on HELPER_DATA -> {} */
-bool helper_prepare_courier(const json_t *arguments, void **ret_prepared, Error *err);
-bool helper_task_courier(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
+extern const HelperTask helper_task_courier;
 
 #endif

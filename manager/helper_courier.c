@@ -55,7 +55,7 @@ static bool take_mirrors(Carriage *carriage, const json_t *arguments, bool *ret_
 }
 
 /* Everything that needs files, before the sandbox closes. */
-bool helper_prepare_courier(const json_t *arguments, void **ret_prepared, Error *err) {
+static bool prepare(const json_t *arguments, void **ret_prepared, Error *err) {
     bool tls = false;
     uint64_t timeout_ms = 0;
     Carriage *carriage = calloc(1, sizeof *carriage);
@@ -211,7 +211,7 @@ static bool take_request(const json_t *object, CourierRequest *request, Error *e
            error_set(err, ERROR_USAGE, "the request is malformed");
 }
 
-bool helper_task_courier(const json_t *arguments, void *prepared, json_t **ret_result, Error *err) {
+static bool run(const json_t *arguments, void *prepared, json_t **ret_result, Error *err) {
     (void)arguments;
     Carriage *carriage = prepared;
     AUTO_FREE uint8_t *message = malloc(COURIER_MESSAGE_MAX);
@@ -233,3 +233,5 @@ bool helper_task_courier(const json_t *arguments, void *prepared, json_t **ret_r
     *ret_result = json_object();
     return *ret_result != NULL || error_set(err, ERROR_MEMORY, "out of memory");
 }
+
+const HelperTask helper_task_courier = {.name = "courier", .run = run, .prepare = prepare};

@@ -167,7 +167,7 @@ static bool run(Fetch *fetch, const char *directory, uint64_t *ret_size, Error *
     return keep(fetch, err);
 }
 
-bool helper_task_fetch(const json_t *arguments, void *prepared, json_t **ret_result, Error *err) {
+static bool run_fetch(const json_t *arguments, void *prepared, json_t **ret_result, Error *err) {
     (void)prepared;
     Fetch fetch = {.dir_fd = -1};
     const char *directory = NULL;
@@ -184,3 +184,5 @@ bool helper_task_fetch(const json_t *arguments, void *prepared, json_t **ret_res
     cleanup_close(&fetch.dir_fd);
     return good;
 }
+
+const HelperTask helper_task_fetch = {.name = "fetch", .run = run_fetch};

@@ -166,7 +166,7 @@ static json_t *clock_json(const Update *update) {
                                                                           : json_string(clock.text);
 }
 
-bool helper_task_update(const json_t *arguments, void *prepared, json_t **ret_result, Error *err) {
+static bool run(const json_t *arguments, void *prepared, json_t **ret_result, Error *err) {
     (void)prepared;
     Error failure = ERROR_INIT;
     CLEANUP(update_done) Update update = {.arguments = arguments, .trust_fd = -1};
@@ -187,3 +187,5 @@ bool helper_task_update(const json_t *arguments, void *prepared, json_t **ret_re
                   "file", update.file[0] != '\0' ? update.file : NULL);
     return *ret_result != NULL || error_set(err, ERROR_MEMORY, "out of memory");
 }
+
+const HelperTask helper_task_update = {.name = "update", .run = run};

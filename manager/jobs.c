@@ -155,7 +155,7 @@ static void on_progress(void *context, uint64_t done, uint64_t total) {
     operation_progress(job->jobs->spec.operations, job->operation, done, total);
 }
 
-static bool job_run(Job *job, const char *task, json_t *arguments, uint64_t timeout_ms,
+static bool job_run(Job *job, const HelperTask *task, json_t *arguments, uint64_t timeout_ms,
                     uint64_t file_size_max, void (*done)(void *, const json_t *, const Error *), Error *err) {
     CLEANUP(json_freep) json_t *owned = arguments;
     const HelperSpec spec = {.event = job->jobs->spec.event,
@@ -216,7 +216,7 @@ static void start_store_job(Job *job) {
     if (job->kind == JOB_STAGE) {
         operation_step(jobs->spec.operations, job->operation, "staging");
         good = lseek(job->fd, 0, SEEK_SET) == 0 &&
-               job_run(job, "stage",
+               job_run(job, &helper_task_stage,
                        json_pack("{s:s, s:o}", "store", path, "gate",
                                  gatekeeper_arguments(jobs->spec.config, jobs->spec.journal->serving.digest)),
                        STAGE_TIMEOUT_MS, 0, on_staged, &err);
@@ -224,10 +224,11 @@ static void start_store_job(Job *job) {
         Digest digest;
         operation_step(jobs->spec.operations, job->operation, "removing");
         /* Asked again: a swap may have begun while it waited. */
-        good = digest_parse(job->digest, &digest) &&
-               deployment_may_remove(jobs->spec.deployment, &digest, &err) &&
-               job_run(job, "remove", json_pack("{s:s, s:s}", "store", path, "digest", job->digest),
-                       REMOVE_TIMEOUT_MS, 0, on_removed, &err);
+        good =
+            digest_parse(job->digest, &digest) &&
+            deployment_may_remove(jobs->spec.deployment, &digest, &err) &&
+            job_run(job, &helper_task_remove, json_pack("{s:s, s:s}", "store", path, "digest", job->digest),
+                    REMOVE_TIMEOUT_MS, 0, on_removed, &err);
     }
     if (!good) {
         if (err.kind == ERROR_NONE) {
@@ -375,7 +376,7 @@ static bool start_fetch(Job *job, const char *url, Error *err) {
                                .mirrors = &url,
                                .mirrors_count = source == NULL ? 1 : 0,
                                .fd = -1,
-                               .task = "fetch",
+                               .task = &helper_task_fetch,
                                .arguments = arguments,
                                .file_size_max = config->fetch_size_max,
                                .progress = on_progress,

@@ -72,7 +72,7 @@ static bool start_courier(Transfer *transfer, int socket, Error *err) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
     const HelperSpec helper = {.event = spec->event,
-                               .task = "courier",
+                               .task = &helper_task_courier,
                                .arguments = arguments,
                                .fd = socket,
                                .timeout_ms = spec->config->fetch_timeout_ms + 2 * GRACE_MS,

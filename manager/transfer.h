@@ -18,7 +18,7 @@ typedef struct TransferSpec {
     const char *const *mirrors; /* URLs; borrowed for the call */
     size_t mirrors_count;       /* 0: no courier, the worker is given `fd` */
     int fd;                     /* borrowed; -1: none */
-    const char *task;           /* the worker's */
+    const HelperTask *task;     /* the worker's */
     const json_t *arguments;    /* the worker's */
     uint64_t file_size_max;
     void (*progress)(void *context, uint64_t done, uint64_t total);

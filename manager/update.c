@@ -391,7 +391,7 @@ static bool start(Updates *updates, const Origin *origin, Error *err) {
                                .mirrors = (const char *const *)config->repositories,
                                .mirrors_count = origin->remote ? config->repositories_count : 0,
                                .fd = origin->file,
-                               .task = "update",
+                               .task = &helper_task_update,
                                .arguments = arguments,
                                .file_size_max = config->fetch_size_max + METADATA_SIZE_MAX,
                                .progress = on_progress,

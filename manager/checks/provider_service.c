@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/checks/provider_service.h"
 
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include "bundles/base/sandbox.h"
 #include "bundles/base/text.h"
 #include "bundles/dcap/collateral.h"
+#include "manager/checks/curl_library.h"
 
 enum {
     CONNECT_MS = 3000,
@@ -32,6 +32,7 @@ typedef struct Service {
     const char *url;
     bool verify;
     uint64_t deadline_ms;
+    CurlLibrary library;
     CURL *curl;
     Buffer authorities, body;
     bool too_large;
@@ -58,15 +59,18 @@ static size_t on_body(char *data, size_t one, size_t size, void *context) {
 
 /* What needs files, before the sandbox closes. */
 static bool prepare(Service *service, Error *err) {
-    const char *path = curl_version_info(CURLVERSION_NOW)->cainfo;
     buffer_init(&service->authorities, PEM_MAX);
     buffer_init(&service->body, BODY_MAX);
+    if (!curl_library_load(&service->library, err)) {
+        return false;
+    }
+    const char *path = service->library.version_info(CURLVERSION_NOW)->cainfo;
     if (service->verify && !file_read(AT_FDCWD, path != NULL ? path : "/etc/ssl/certs/ca-certificates.crt",
                                       &service->authorities, err)) {
         return error_wrap(err, "the system's certificate authorities");
     }
-    return (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK &&
-            (service->curl = curl_easy_init()) != NULL) ||
+    return (service->library.global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK &&
+            (service->curl = service->library.init()) != NULL) ||
            error_set(err, ERROR_MEMORY, "libcurl does not start");
 }
 
@@ -90,29 +94,29 @@ static bool enter_sandbox(Error *err) {
 }
 
 static bool set_options(Service *service, const char *url) {
+    const __typeof__(service->library.setopt) set = service->library.setopt;
     CURL *curl = service->curl;
     struct curl_blob pem = {
         .data = service->authorities.data, .len = service->authorities.size, .flags = CURL_BLOB_NOCOPY};
     int left = clock_left_ms(service->deadline_ms);
-    return curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(left < ANSWER_MS ? left + 1 : ANSWER_MS)) ==
-               CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, service->verify ? 1L : 0L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, service->verify ? 2L : 0L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK &&
-           (!service->verify || curl_easy_setopt(curl, CURLOPT_CAINFO_BLOB, &pem) == CURLE_OK) &&
-           curl_easy_setopt(curl, CURLOPT_USERAGENT, "psw-manager/" PSW_VERSION) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, service->reason) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_WRITEDATA, service) == CURLE_OK;
+    return set(curl, CURLOPT_URL, url) == CURLE_OK &&
+           set(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+           set(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           set(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS) == CURLE_OK &&
+           set(curl, CURLOPT_TIMEOUT_MS, (long)(left < ANSWER_MS ? left + 1 : ANSWER_MS)) == CURLE_OK &&
+           set(curl, CURLOPT_SSL_VERIFYPEER, service->verify ? 1L : 0L) == CURLE_OK &&
+           set(curl, CURLOPT_SSL_VERIFYHOST, service->verify ? 2L : 0L) == CURLE_OK &&
+           set(curl, CURLOPT_CAPATH, (char *)NULL) == CURLE_OK &&
+           (!service->verify || set(curl, CURLOPT_CAINFO_BLOB, &pem) == CURLE_OK) &&
+           set(curl, CURLOPT_USERAGENT, "psw-manager/" PSW_VERSION) == CURLE_OK &&
+           set(curl, CURLOPT_ERRORBUFFER, service->reason) == CURLE_OK &&
+           set(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
+           set(curl, CURLOPT_WRITEDATA, service) == CURLE_OK;
 }
 
 static bool explain_connection(const Service *service, char *text) {
     long number = 0;
-    (void)curl_easy_getinfo(service->curl, CURLINFO_OS_ERRNO, &number);
+    (void)service->library.getinfo(service->curl, CURLINFO_OS_ERRNO, &number);
     return number == ECONNREFUSED
                ? complain(service, text, "refuses connections: nothing listens there")
                : complain(service, text, "takes no connections: %s", strerrordesc_np((int)number));
@@ -120,7 +124,7 @@ static bool explain_connection(const Service *service, char *text) {
 
 static bool explain_silence(const Service *service, char *text) {
     curl_off_t connected = 0;
-    (void)curl_easy_getinfo(service->curl, CURLINFO_CONNECT_TIME_T, &connected);
+    (void)service->library.getinfo(service->curl, CURLINFO_CONNECT_TIME_T, &connected);
     return connected > 0 ? complain(service, text, "takes connections and answers nothing within %d s",
                                     ANSWER_MS / 1000)
                          : complain(service, text, "takes no connections within %d s: is a firewall between?",
@@ -128,7 +132,7 @@ static bool explain_silence(const Service *service, char *text) {
 }
 
 static bool explain(const Service *service, CURLcode code, char *text) {
-    const char *words = service->reason[0] != '\0' ? service->reason : curl_easy_strerror(code);
+    const char *words = service->reason[0] != '\0' ? service->reason : service->library.strerror(code);
     switch ((int)code) {
     case CURLE_COULDNT_CONNECT:
         return explain_connection(service, text);
@@ -176,11 +180,11 @@ static bool ask(Service *service, const char *path, char *text, bool *ret_absent
     if (url == NULL || !set_options(service, url)) {
         return complain(service, text, "is no URL that libcurl takes");
     }
-    CURLcode code = curl_easy_perform(service->curl);
+    CURLcode code = service->library.perform(service->curl);
     if (code != CURLE_OK) {
         return explain(service, code, text);
     }
-    (void)curl_easy_getinfo(service->curl, CURLINFO_RESPONSE_CODE, &status);
+    (void)service->library.getinfo(service->curl, CURLINFO_RESPONSE_CODE, &status);
     *ret_absent = status == HTTP_NOT_FOUND;
     if (*ret_absent) {
         return complain(service, text,

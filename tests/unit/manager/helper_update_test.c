@@ -98,7 +98,7 @@ static bool look(const Site *site, const char *repository, bool download, char r
                   offer_node_json(&(OfferNode){.failed = nothing, .unmet = nothing}), "staged", "download",
                   download, "want", "repository", from);
     CLEANUP(json_freep) json_t *result = NULL;
-    if (!helper_task_update(arguments, NULL, &result, err)) {
+    if (!helper_task_update.run(arguments, NULL, &result, err)) {
         return false;
     }
     const json_t *failure = json_object_get(result, "failure");
