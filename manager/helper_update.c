@@ -53,8 +53,10 @@ static bool open_client(Update *update, Error *err) {
     if (update->trust_fd < 0 || !file_read(AT_FDCWD, root, &anchor, err)) {
         return error_wrap(err, "updates.root");
     }
-    TufClientOptions options = {
-        .anchor = buffer_bytes(&anchor), .time_floor = PSW_BUILT_AT, .limits = TUF_LIMITS_DEFAULT};
+    TufClientOptions options = {.anchor = buffer_bytes(&anchor),
+                                .time_floor = PSW_BUILT_AT,
+                                .limits = TUF_LIMITS_DEFAULT,
+                                .is_copy = !json_is_array(json_object_get(update->arguments, "mirrors"))};
     if (!json_get_u64(update->arguments, "size_max", &options.limits.target_size, err)) {
         return false;
     }

@@ -9,10 +9,12 @@
 #include "bundles/base/clock.h"
 #include "bundles/base/file.h"
 #include "bundles/base/json.h"
+#include "bundles/base/text.h"
 #include "bundles/bundle.h"
 #include "bundles/tool/repo.h"
 #include "bundles/tool/tool.h"
 #include "bundles/tuf/json.h"
+#include "bundles/version.h"
 
 enum { CUSTOM_SIZE_MAX = 64 * 1024 };
 
@@ -68,6 +70,38 @@ static json_t *isv_svns_json(const Manifest *manifest) {
     return TAKE(numbers);
 }
 
+static bool is_version(const json_t *value) {
+    return json_is_string(value) && version_is_valid(json_string_value(value));
+}
+
+static bool is_word(const json_t *value, size_t max) {
+    return value == NULL || (json_is_string(value) && text_is_printable(json_string_value(value), max));
+}
+
+/* Nodes take a bundle whose rules they cannot read for malformed (docs/updating.md). */
+static bool check_rules(const json_t *custom, Error *err) {
+    const json_t *floor = json_object_get(custom, "floor"), *bad = json_object_get(custom, "known_bad");
+    size_t index;
+    json_t *entry;
+    Digest digest;
+    if (floor != NULL && !is_version(floor)) {
+        return error_set(err, ERROR_USAGE, "--custom: floor is not a version such as \"1.22\"");
+    }
+    if (bad != NULL && !json_is_array(bad)) {
+        return error_set(err, ERROR_USAGE, "--custom: known_bad is not a list of versions and digests");
+    }
+    json_array_foreach(bad, index, entry) {
+        const char *text = json_string_value(entry);
+        if (text == NULL || (!version_is_valid(text) && !digest_parse(text, &digest))) {
+            return error_set(err, ERROR_USAGE,
+                             "--custom: known_bad: entry %zu is neither a version nor a digest", index + 1);
+        }
+    }
+    return (is_word(json_object_get(custom, "urgency"), 32) &&
+            is_word(json_object_get(custom, "notes"), 256)) ||
+           error_set(err, ERROR_USAGE, "--custom: urgency is a text of at most 32 bytes, notes one of 256");
+}
+
 /* What the operator gave counts more than what the bundle says. */
 static bool describe_bundle(int fd, const char *path, json_t *custom, Error *err) {
     char hex[DIGEST_HEX_SIZE];
@@ -77,6 +111,9 @@ static bool describe_bundle(int fd, const char *path, json_t *custom, Error *err
     }
     if (bundle == NULL) {
         return true;
+    }
+    if (!check_rules(custom, err)) {
+        return false;
     }
     const Manifest *manifest = bundle_manifest(bundle);
     digest_format(&manifest->digest, hex);

@@ -73,6 +73,7 @@ TufClient *tuf_client_open(int dir_fd, const TufClientOptions *options, Error *e
     client->dir_fd = client->lock_fd = -1;
     client->limits = options->limits;
     client->time_floor = options->time_floor;
+    client->trusted.problem.is_copy = options->is_copy;
     buffer_init(&client->root_bytes, options->limits.root_size);
     client->delegated_max = 2 * ((size_t)options->limits.delegations + 1);
     client->delegated = calloc(client->delegated_max, sizeof *client->delegated);
@@ -255,7 +256,7 @@ static bool remember_time(TufClient *client, Error *err) {
 
 bool tuf_client_refresh(TufClient *client, const TufFetcher *fetcher, int64_t now, Error *err) {
     TufTrusted *trusted = &client->trusted;
-    trusted->problem = (TufProblem){0};
+    tuf_problem_clear(&trusted->problem);
     client->refreshed = false;
     client->now = now > time_bound(client) ? now : time_bound(client);
     tuf_client_forget_delegated(client);
@@ -268,7 +269,7 @@ bool tuf_client_refresh(TufClient *client, const TufFetcher *fetcher, int64_t no
     client->refreshed = update_timestamp(client, fetcher, err) && update_snapshot(client, fetcher, err) &&
                         update_targets(client, fetcher, err) && remember_time(client, err);
     if (client->refreshed) {
-        trusted->problem = (TufProblem){0}; /* stored metadata that did not count any more left one */
+        tuf_problem_clear(&trusted->problem); /* stored metadata that did not count any more left one */
     }
     return client->refreshed;
 }

@@ -25,6 +25,7 @@ typedef struct TufClientOptions {
     Bytes anchor; /* the root file shipped with the program or given by the operator; borrowed for open */
     int64_t time_floor; /* it cannot be earlier than this, e.g. when the program was built; 0: not known */
     TufLimits limits;   /* TUF_LIMITS_DEFAULT */
+    bool is_copy; /* what is read was carried here and is no mirror: only refusals differ, in their advice */
 } TufClientOptions;
 
 /* `dir_fd` is duplicated. ERROR_CONFLICT: another process has the directory. No request is made. */

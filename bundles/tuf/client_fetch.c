@@ -165,7 +165,7 @@ bool tuf_client_target_problem(TufClient *client, const TufTarget *target, TufRu
 
 bool tuf_client_fetch_target(TufClient *client, const TufFetcher *fetcher, const TufTarget *target,
                              const TufSink *sink, Error *err) {
-    client->trusted.problem = (TufProblem){0};
+    tuf_problem_clear(&client->trusted.problem);
     if (target->length > client->limits.target_size) {
         return tuf_problem_set(&client->trusted.problem, err, TUF_RULE_LENGTH, target->role, target->path,
                                "%" PRIu64 " bytes are listed, %" PRIu64 " are allowed", target->length,

@@ -27,12 +27,15 @@ typedef enum TufRule {
 } TufRule;
 
 typedef struct TufProblem {
+    bool is_copy; /* the repository is a directory or a file that somebody carried here, not a mirror; kept */
     TufRule rule;
     char role[TUF_NAME_ENCODED_MAX + 1]; /* percent-encoded: fit for logs */
     char file[TUF_NAME_ENCODED_MAX + 64];
 } TufProblem;
 
 const char *tuf_rule_name(TufRule rule); /* "rollback": for JSON, metrics and documentation */
+
+void tuf_problem_clear(TufProblem *problem);
 
 /* Sets the problem and the error "FILE: role ROLE: <text>: <what to look at>"; returns false. A `file` of
  * NULL is the role's own, ROLE.json. When the error is set already, its text is kept as the detail and

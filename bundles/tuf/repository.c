@@ -192,9 +192,11 @@ TufRepository *tuf_repository_open(const char *path, int64_t now, Error *err) {
         return NULL;
     }
     repository->lock_fd = file_lock(repository->dir_fd, "lock", err);
-    if (repository->lock_fd >= 0) {
-        repository->metadata_fd = file_open_directory(repository->dir_fd, "public/metadata", err);
+    if (repository->lock_fd < 0) {
+        error_wrap(err, "%s: another psw-bundle repo works on it", path);
+        return NULL;
     }
+    repository->metadata_fd = file_open_directory(repository->dir_fd, "public/metadata", err);
     if (repository->metadata_fd >= 0) {
         repository->targets_fd = file_open_directory(repository->dir_fd, "public/targets", err);
     }

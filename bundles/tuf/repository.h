@@ -9,7 +9,7 @@
  *   public/targets/    DIR/HASH.NAME                       }
  *
  * Invariant: public/ is a consistent repository at every moment. A numbered file never changes; files appear
- * in the order in which nothing refers to what is not there yet, timestamp.json last. A draft that was
+ * in the order in which nothing refers to what is not there yet. A draft that was
  * changed has no signatures. Names keep to [A-Za-z0-9._+-], because servers and clients differ in encoding
  * others.
  */

@@ -147,7 +147,12 @@ static bool names_key(const json_t *role, const char *keyid) {
     return false;
 }
 
-/* Signs with those of the signers that the role names: root as it will be and as it is published. */
+static bool is_top_level(const char *role) {
+    return strcmp(role, "targets") == 0 || tuf_repository_type(role) != TUF_TYPE_TARGETS;
+}
+
+/* Signs with those of the signers that the role names: as it will be, and as the published root has it, so
+ * that clients which know only that root take the document, too. */
 static bool sign_document(TufRepository *repository, const json_t *delegator, const char *role,
                           json_t *document, TufSigner *const *signers, size_t count, size_t *signed_count,
                           Error *err) {
@@ -156,7 +161,7 @@ static bool sign_document(TufRepository *repository, const json_t *delegator, co
     if (!tuf_repository_role_object(delegator, role, &keys, &object, err)) {
         return false;
     }
-    if (strcmp(role, "root") == 0) {
+    if (is_top_level(role)) {
         Error inner = ERROR_INIT;
         before = tuf_repository_published(repository, "root", &inner);
         if (before == NULL && inner.kind != ERROR_NOT_FOUND) {
@@ -332,10 +337,28 @@ static bool write_document(const Edition *edition, const char *role, Error *err)
     return document == NULL || tuf_repository_write(edition->repository, role, document, err);
 }
 
-/* Nothing refers to what is not there yet: delegated roles, targets, snapshot, root, and timestamp last. Root
- * and timestamp are next to each other, because a new root may change the timestamp's keys. */
+/* Whether clients that know only the published root take what will be published under it. */
+static bool suits_published_root(const Edition *edition) {
+    static const char *const roles[] = {"targets", "snapshot", "timestamp"};
+    CLEANUP(json_freep) json_t *root = tuf_repository_published(edition->repository, "root", NULL);
+    for (size_t i = 0; root != NULL && i < sizeof roles / sizeof *roles; i++) {
+        json_t *keys, *object;
+        CLEANUP(json_freep) json_t *document = edition_document(edition, roles[i], NULL);
+        if (document == NULL || !tuf_repository_role_object(root, roles[i], &keys, &object, NULL) ||
+            !tuf_author_verify(document, tuf_repository_type(roles[i]), roles[i], keys, object, NULL)) {
+            return false;
+        }
+    }
+    return root != NULL;
+}
+
+/* Nothing refers to what is not there yet: delegated roles, targets, snapshot, and then timestamp. A new root
+ * comes after it where both roots accept it, so that every moment has a repository that holds; where former
+ * keys did not sign, nothing can be better than root and timestamp right after each other. */
 static bool write_all(const Edition *edition, Error *err) {
-    static const char *const last[] = {"targets", "snapshot", "root", "timestamp"};
+    static const char *const root_last[] = {"targets", "snapshot", "timestamp", "root"};
+    static const char *const timestamp_last[] = {"targets", "snapshot", "root", "timestamp"};
+    const char *const *last = suits_published_root(edition) ? root_last : timestamp_last;
     const char *role;
     json_t *document;
     json_object_foreach(edition->documents, role, document) {
@@ -344,7 +367,7 @@ static bool write_all(const Edition *edition, Error *err) {
             return false;
         }
     }
-    for (size_t i = 0; i < sizeof last / sizeof *last; i++) {
+    for (size_t i = 0; i < sizeof root_last / sizeof *root_last; i++) {
         if (!write_document(edition, last[i], err)) {
             return false;
         }

@@ -263,7 +263,7 @@ static bool search_run(Search *search, TufTarget *ret_target, Error *err) {
 }
 
 static bool check_ready(TufClient *client, Error *err) {
-    client->trusted.problem = (TufProblem){0};
+    tuf_problem_clear(&client->trusted.problem);
     if (!client->refreshed) {
         return error_set(err, ERROR_USAGE, "targets are known only after a refresh that succeeded");
     }

@@ -115,6 +115,19 @@ class Publishing(Site):
         self.assertEqual(len(custom["bundle"]), 64)
         self.assertEqual(custom["isv_svn"], {"qe3": 1, "id_enclave": 1, "pce": 1})
 
+    def test_rules_that_nodes_could_not_read_are_refused(self):
+        platform = os.path.join(self.place, "platform")
+        bundle = os.path.join(self.place, "b.pswb")
+        run("psw-bundle", "sim-platform", "-o", platform)
+        run("psw-bundle", "sim", "--platform", platform, "--version", "1.2.3", "--qe-svn", "1", "--pce-svn", "1", "-o",
+            bundle)
+        for custom, word in (('{"floor": 2}', "floor"), ('{"known_bad": "1.0"}', "known_bad"),
+                             ('{"known_bad": ["1.0", "one"]}', "entry 2"), ('{"urgency": 1}', "urgency"), ("[]", "object")):
+            done = self.repository.repo("add", bundle, "--custom", custom, check=False)
+            self.assertNotEqual(done.returncode, 0, custom)
+            self.assertIn(word, done.stderr)
+        self.repository.repo("add", bundle, "--custom", '{"floor": "1.2", "known_bad": ["1.0"], "notes": "https://x/"}')
+
     def test_an_export_holds_the_chosen_targets_and_all_roots(self):
         self.repository.add("b.bin", "two")
         self.repository.publish()

@@ -148,7 +148,9 @@ class Offline(Flow):
         content = bytearray(exported.read_bytes())
         content[len(content) // 2] ^= 1
         (self.place / "bad.tar").write_bytes(content)
-        self.assertNotEqual(node.ctl_raw("update", "--from", str(self.place / "bad.tar")).returncode, 0)
+        refused = node.ctl_raw("update", "--from", str(self.place / "bad.tar"))
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("export or copy it again", refused.stderr)
         self.assertEqual(self.serving(node), "1.1")
         node.ctl("update", "--from", str(exported), "--stage-only")
         self.assertEqual(self.serving(node), "1.1")

@@ -559,9 +559,10 @@ static void a_misspelt_configuration_is_refused(void **state) {
 
 /* ---- interrupted publication ---- */
 
-enum { KEPT = 6 };
+enum { KEPT = 7 };
 static const char *const kept_names[KEPT] = {"repository/public/metadata/timestamp.json",
                                              "repository/draft/targets.json",
+                                             "repository/draft/root.json",
                                              "client/root.json",
                                              "client/timestamp.json",
                                              "client/snapshot.json",
@@ -582,6 +583,10 @@ static void sweep_prepare(void *context) {
         (void)unlinkat(sweep->dir_fd, name, 0);
         (void)snprintf(name, sizeof name, "repository/public/metadata/%d.snapshot.json", number);
         (void)unlinkat(sweep->dir_fd, name, 0);
+        (void)snprintf(name, sizeof name, "repository/public/metadata/%d.root.json", number);
+        (void)unlinkat(sweep->dir_fd, name, 0);
+        (void)snprintf(name, sizeof name, "client/roots/%d.json", number);
+        (void)unlinkat(sweep->dir_fd, name, 0);
     }
     reopen(sweep->place);
     for (size_t i = 0; i < KEPT; i++) {
@@ -592,7 +597,7 @@ static void sweep_prepare(void *context) {
 }
 
 static bool sweep_run(void *context, Error *err) {
-    return publish(((Sweep *)context)->place, err);
+    return publish_with(((Sweep *)context)->place, 2, 2, err);
 }
 
 /* The node would refuse anything that went back, or that does not fit together. */
@@ -609,13 +614,22 @@ static void sweep_check(void *context, FaultOutcome outcome) {
     reopen(place); /* what a child wrote, this one has not seen */
     assert_true(is_new || (outcome != FAULT_SUCCEEDED && strcmp(buffer_text(&found), "old") == 0));
     if (outcome != FAULT_SUCCEEDED) {
-        expect(publish(place, &err), &err);
+        expect(publish_with(place, 2, 2, &err), &err);
         buffer_clear(&found);
         expect(read_target(client, &fetcher, place->now, "a.bin", &found, &err), &err);
         assert_string_equal(buffer_text(&found), "new");
     }
 }
 
+/* The spare key comes in place of the one that signed so far. */
+static void rotate(Place *place, const char *role, size_t former) {
+    Error err = ERROR_INIT;
+    expect(tuf_repository_add_keys(place->repository, role, &place->signers[3], 1, 0, &err), &err);
+    expect(tuf_repository_remove_key(place->repository, role, tuf_signer_keyid(place->signers[former]), &err),
+           &err);
+}
+
+/* With every key but root's changed: nodes that know only the former root go on, at every moment. */
 static void a_publication_that_fails_or_dies_anywhere_is_finished_by_the_next(void **state) {
     Place *place = *state;
     Error err = ERROR_INIT;
@@ -624,6 +638,9 @@ static void a_publication_that_fails_or_dies_anywhere_is_finished_by_the_next(vo
     sign_and_publish(place);
     expect_node_reads(place, "a.bin", "old");
     expect(add_target(place, "targets", "a.bin", "new", &err), &err);
+    rotate(place, "targets", 1);
+    rotate(place, "snapshot", 2);
+    rotate(place, "timestamp", 2);
     sign_all(place);
     for (size_t i = 0; i < KEPT; i++) {
         buffer_init(&sweep.kept[i], 100000);
