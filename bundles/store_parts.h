@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * StoreParts: what store.c and store_list.c share.
+ * StoreParts: what the files of the store share.
  */
 #ifndef BUNDLES_STORE_PARTS_H
 #define BUNDLES_STORE_PARTS_H
