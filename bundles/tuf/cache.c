@@ -70,7 +70,11 @@ bool tuf_cache_write_root(int dir_fd, int64_t version, Bytes bytes, Error *err) 
     char name[NAME_SIZE];
     root_name(version, name);
     return file_replace(dir_fd, name, bytes.data, bytes.size, FILE_MODE, err) &&
-           tuf_cache_write(dir_fd, "root", bytes, err);
+           tuf_cache_write_root_copy(dir_fd, bytes, err);
+}
+
+bool tuf_cache_write_root_copy(int dir_fd, Bytes bytes, Error *err) {
+    return file_replace_unsynced(dir_fd, "root.json", bytes.data, bytes.size, FILE_MODE, err);
 }
 
 bool tuf_cache_read_time(int dir_fd, int64_t *ret_time, Error *err) {

@@ -165,7 +165,7 @@ static bool settle_root(TufClient *client, Error *err) {
     if (bytes_equal(buffer_bytes(&stored), buffer_bytes(&client->root_bytes))) {
         return true;
     }
-    return tuf_cache_write(client->dir_fd, "root", buffer_bytes(&client->root_bytes), err) ||
+    return tuf_cache_write_root_copy(client->dir_fd, buffer_bytes(&client->root_bytes), err) ||
            tuf_client_storage_problem(client, "root", err);
 }
 

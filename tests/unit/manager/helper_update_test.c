@@ -175,7 +175,7 @@ static void check(void *context, FaultOutcome outcome) {
     }
     if (version == 2) { /* what was believed once is not forgotten for a mirror that lags */
         assert_false(look(site, "old", false, hex, &err));
-        assert_non_null(strstr(err.text, "older state"));
+        assert_non_null(strstr(err.text, "the copy is older"));
         assert_int_equal(trusted_version(site), 2);
         err = ERROR_INIT;
     }
