@@ -22,7 +22,7 @@ enum {
     REPORT_MAX = 1024 * 1024,
     FILE_SIZE_MAX = 4 * 1024 * 1024,
     FIRST_MS = 2000,
-    CHANGED_MS = 5000,
+    CHANGED_MS = 2000,
     RETRY_MS = 60 * 1000,
     RETRY_DOUBLINGS_MAX = 8
 };
