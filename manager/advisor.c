@@ -298,8 +298,10 @@ void advisor_operation_changed(Advisor *advisor, const Operation *operation) {
     if (strcmp(advisor->serving, advisor->spec.journal->serving.digest) != 0) {
         take_serving(advisor);
     }
-    if (operation->state == OPERATION_RUNNING || advisor->operation != NULL || advisor->bundles == NULL) {
-        return;
+    bool is_failed_look = operation->state == OPERATION_FAILED && strcmp(operation->kind, "tcb") == 0;
+    if (operation->state == OPERATION_RUNNING || is_failed_look || advisor->operation != NULL ||
+        advisor->bundles == NULL) {
+        return; /* what keeps a look from beginning is not cured by the next one */
     }
     CLEANUP(json_freep) json_t *bundles = bundles_now(advisor, &ignored);
     if (bundles != NULL && json_equal(bundles, advisor->bundles) == 0) {

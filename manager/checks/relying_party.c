@@ -24,6 +24,7 @@ typedef struct Question {
     const char *collateral, *certificates; /* paths */
     const char *root;                      /* path; NULL: Intel's */
     const char *quote;                     /* in hex; NULL: none was made */
+    bool has_qe;                           /* the bundle says which it has */
     uint16_t qe_isv_svn;
     int64_t time;
     RelyingParty *found; /* in memory that the child shares */
@@ -112,6 +113,9 @@ static bool read_pck(const char *path, Pck *ret_pck, Error *err) {
 static bool judge_certificate(const Question *question, const TrustedCollateral *trusted, RelyingParty *found,
                               Error *err) {
     Pck pck;
+    if (!question->has_qe) {
+        return error_set(err, ERROR_NOT_FOUND, "the manifest does not say which QE it means");
+    }
     if (!read_pck(question->certificates, &pck, err)) {
         return false;
     }
@@ -226,6 +230,7 @@ void relying_party_judge(const CheckSubject *subject, const char *edition, Relyi
                     ? settings->collateral_root
                     : NULL,
         .quote = json_string_value(json_object_get(json_object_get(subject->trial, "trial"), "quote")),
+        .has_qe = qe != NULL && qe->has_identity,
         .qe_isv_svn = qe != NULL && qe->has_identity ? qe->isv_svn : 0,
         .time = subject->host->now};
     ask(&question, ret_judgement);

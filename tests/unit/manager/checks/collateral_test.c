@@ -117,6 +117,11 @@ static void old_qe(Scene *scene) {
     by_certificate(scene, 5);
 }
 
+static void no_identity(Scene *scene) {
+    by_certificate(scene, 10);
+    files[0].has_identity = false;
+}
+
 static void older_than_any(Scene *scene) {
     by_certificate(scene, 0);
 }
@@ -138,6 +143,7 @@ static const SceneCase cases[] = {
     {"collateral.status", CHECK_INFO, "certificate it is ConfigurationAndSWHardeningNeeded", {{0}}, new_qe},
     {"collateral.status", CHECK_WARN, "QE OutOfDate; many", {{0}}, old_qe},
     {"collateral.status", CHECK_FAIL, "NotSupported", {{0}}, older_than_any},
+    {"collateral.status", CHECK_SKIP, "does not say which QE", {{0}}, no_identity},
     {"collateral.early", CHECK_SKIP, "has no early edition", {{0}}, NULL},
     {"collateral.current", CHECK_PASS, "2025-07-19T10:01:18Z", {{0}}, NULL},
     {"collateral.current", CHECK_PASS, "2025-07-19T10:01:18Z", {{0}}, new_qe},
