@@ -32,12 +32,38 @@ bool deployment_is_busy(const Deployment *deployment, Error *err) {
 
 CLEANUP_DEFINE(Manifest, manifest_free)
 
+static const JournalGeneration *living_duck(const Deployment *deployment, const char *digest) {
+    const Journal *journal = deployment->journal;
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        const Generation *duck = deployment_find(deployment, journal->ducks[i].number);
+        if (strcmp(journal->ducks[i].digest, digest) == 0 && duck != NULL && generation_is_alive(duck) &&
+            generation_is_warm(duck)) {
+            return &journal->ducks[i];
+        }
+    }
+    return NULL;
+}
+
+/* The bundle's own former generation is warm and has proved itself: it serves again, as in a rollback, unless
+ * a new process would be another one. */
+static void prefer_duck(Deployment *deployment) {
+    JournalSwap *swap = &deployment->journal->swap;
+    const JournalGeneration *duck = swap->resumes ? NULL : living_duck(deployment, swap->next.digest);
+    if (duck != NULL && generation_is_as_started(deployment_find(deployment, duck->number))) {
+        swap->next = *duck;
+        swap->resumes = true;
+    }
+}
+
 /* The gate: a check that fails refuses the bundle. What went before may always come back. */
 static void on_examined(void *context, const json_t *report, const Error *failure) {
     Deployment *deployment = context;
     Error err = ERROR_INIT;
     (void)failure; /* it was logged; what cannot be known stops nothing */
     bool good = report == NULL || examination_passes(report, &err);
+    if (good && deployment->gated == SWAP_EVENT_VERIFIED) {
+        prefer_duck(deployment);
+    }
     (void)deployment_swap_event(deployment, good ? deployment->gated : SWAP_EVENT_REFUSED,
                                 good ? NULL : &err);
 }
@@ -273,18 +299,6 @@ static Operation *undo(Deployment *deployment, JournalWho who, Error *err) {
     error_set(&cause, ERROR_CONFLICT, "undone by operation %llu", (unsigned long long)operation->id);
     (void)deployment_swap_event(deployment, SWAP_EVENT_UNDO, &cause);
     return operation;
-}
-
-static const JournalGeneration *living_duck(const Deployment *deployment, const char *digest) {
-    const Journal *journal = deployment->journal;
-    for (size_t i = 0; i < journal->ducks_count; i++) {
-        const Generation *duck = deployment_find(deployment, journal->ducks[i].number);
-        if (strcmp(journal->ducks[i].digest, digest) == 0 && duck != NULL && generation_is_alive(duck) &&
-            generation_is_warm(duck)) {
-            return &journal->ducks[i];
-        }
-    }
-    return NULL;
 }
 
 Operation *deployment_rollback(Deployment *deployment, uint64_t soak_ms, JournalWho who, Error *err) {

@@ -104,6 +104,33 @@ static bool watch_process(Generation *generation, Error *err) {
            error_set(err, ERROR_MEMORY, "cannot watch generation %u", generation->number);
 }
 
+static bool look(const char *path, struct stat *ret_facts) {
+    *ret_facts = (struct stat){0};
+    return path == NULL || stat(path, ret_facts) == 0;
+}
+
+static bool is_same(const struct stat *one, const struct stat *other) {
+    return one->st_dev == other->st_dev && one->st_ino == other->st_ino && one->st_size == other->st_size &&
+           memcmp(&one->st_mtim, &other->st_mtim, sizeof one->st_mtim) == 0 &&
+           memcmp(&one->st_ctim, &other->st_ctim, sizeof one->st_ctim) == 0;
+}
+
+/* Before the process starts: what changes afterwards is another one. */
+static void note_origin(Origin *origin, const GenerationSpec *spec) {
+    origin->program = strdup(spec->program);
+    origin->config = spec->config != NULL ? strdup(spec->config) : NULL;
+    origin->known = origin->program != NULL && (origin->config != NULL) == (spec->config != NULL) &&
+                    look(origin->program, &origin->program_facts) &&
+                    look(origin->config, &origin->config_facts);
+}
+
+bool generation_is_as_started(const Generation *generation) {
+    const Origin *origin = &generation->origin;
+    struct stat program, config;
+    return origin->known && look(origin->program, &program) && look(origin->config, &config) &&
+           is_same(&program, &origin->program_facts) && is_same(&config, &origin->config_facts);
+}
+
 static bool spawn(Generation *generation, const GenerationSpec *spec, Error *err) {
     char number[16];
     (void)snprintf(number, sizeof number, "%u", spec->number);
@@ -118,7 +145,11 @@ static bool spawn(Generation *generation, const GenerationSpec *spec, Error *err
 
 Generation *generation_start(const GenerationSpec *spec, GenerationRole role, Error *err) {
     CLEANUP(generation_freep) Generation *generation = generation_new(spec, role, err);
-    if (generation == NULL || !spawn(generation, spec, err)) {
+    if (generation == NULL) {
+        return NULL;
+    }
+    note_origin(&generation->origin, spec);
+    if (!spawn(generation, spec, err)) {
         return NULL;
     }
     generation->connect_deadline = clock_monotonic_ms() + spec->warm_up_timeout_ms;
@@ -200,6 +231,8 @@ void generation_free(Generation *generation) {
     cleanup_close(&generation->pidfd);
     json_decref(generation->status);
     sd_event_unref(generation->event);
+    free(generation->origin.program);
+    free(generation->origin.config);
     free(generation->control);
     free(generation);
 }

@@ -6,6 +6,8 @@
 #ifndef MANAGER_GENERATION_PRIVATE_H
 #define MANAGER_GENERATION_PRIVATE_H
 
+#include <sys/stat.h>
+
 #include "manager/generation.h"
 
 enum { GENERATION_CALL_MS = 5000 };
@@ -19,6 +21,13 @@ typedef struct Call {
     sd_event_source *deadline;
 } Call;
 
+/* What a process is started from besides its bundle, so that a change shows. */
+typedef struct Origin {
+    bool known;             /* not of one that an earlier manager started */
+    char *program, *config; /* config NULL: none */
+    struct stat program_facts, config_facts;
+} Origin;
+
 struct Generation {
     sd_event *event;
     const GenerationOwner *owner;
@@ -27,6 +36,7 @@ struct Generation {
     char digest[DIGEST_HEX_SIZE];
     char qe[DIGEST_HEX_SIZE];
     char *control;
+    Origin origin;
     pid_t pid;
     int pidfd;
     int socket; /* -1: not connected */

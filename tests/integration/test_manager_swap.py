@@ -199,6 +199,23 @@ class SwapTest(unittest.TestCase):
         self.assertEqual(node.ctl("rollback")["result"]["generation"], 2)
         self.quotes(node)
 
+    def test_a_swap_back_takes_the_living_generation_unless_its_settings_have_changed(self):
+        node = self.node()
+        node.ctl("swap", SECOND)
+        self.assertEqual(node.ctl("swap", FIRST)["result"]["generation"], 1)
+        node.renew()
+        self.assertEqual(node.ctl("swap", SECOND)["result"]["generation"], 3)
+        self.quotes(node)
+
+    def test_a_swap_back_starts_a_new_process_where_the_lame_duck_cannot_quote(self):
+        node = self.node()
+        node.ctl("swap", SECOND)
+        duck = self.wait_role(node, "lame-duck")
+        os.kill(duck["pid"], signal.SIGSTOP)
+        self.addCleanup(os.kill, duck["pid"], signal.SIGKILL)
+        self.assertGreater(node.ctl("swap", FIRST)["result"]["generation"], 2)
+        self.quotes(node)
+
     def test_without_a_former_bundle_there_is_no_rollback(self):
         node = self.node()
         self.assertIn("no other bundle served", self.refused(node, NOT_FOUND, "rollback"))

@@ -161,6 +161,8 @@ class Havoc:
         self.before = Processes(self.node)
         killer = threading.Thread(target=self._kill(kind, after) if kind != "nobody" else lambda: None)
         self.counts["nobody"] += kind == "nobody"
+        if kind == "new" or self.random.random() < 0.5:
+            self.node.renew()  # else the lame duck serves again
         self._note("swap")
         serves = status["bundle"]["version"]
         killer.start()

@@ -137,6 +137,8 @@ class Node:
         self.api_path = self.directory / "run" / "api.sock"
         self.socket = self.directory / "aesm" / "aesm.socket"
         self.config_path = self.directory / "manager.yaml"
+        self.quoted_path = self.directory / "quoted.yaml"
+        self.quoted_path.write_text("engine_calls: 1\n", encoding="ascii")  # as it is by default
         self.socket.parent.mkdir(mode=0o755)
         self.platform = platform or Platform(self.directory / "platform")
         self.manager = None
@@ -147,7 +149,7 @@ class Node:
         """manager.yaml: ours, with `settings` ({"swap": {"soak": "1s"}} or {"store": "/x"}) over it."""
         config = {"socket": {"path": self.socket}, "store": self.directory / "store", "state": self.directory / "state",
                   "runtime": self.directory / "run", "swap": {"soak": "0"}, "simulated": "allow",
-                  "trust": [self.platform.directory / "trust.yaml"]}
+                  "trust": [self.platform.directory / "trust.yaml"], "quoted": {"config": self.quoted_path}}
         for key, value in settings.items():
             config[key] = {**config.get(key, {}), **value} if isinstance(value, dict) else value
         lines = []
@@ -158,6 +160,10 @@ class Node:
             else:
                 lines.append(f"{key}: {self._yaml(value)}")
         self.config_path.write_text("\n".join(lines) + "\n", encoding="ascii")
+
+    def renew(self):
+        """Lets quoted's settings look changed: no lame duck serves again, the next swap starts a new process."""
+        os.utime(self.quoted_path)
 
     @staticmethod
     def _yaml(value):
