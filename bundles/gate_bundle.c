@@ -101,20 +101,24 @@ static bool is_allowed(const Manifest *offered, const char *role, const char *co
 
 bool gate_check_downgrade(const Manifest *installed, const Manifest *offered, const char *const *allowed,
                           size_t allowed_count, Error *err) {
+    char what[GATE_DOWNGRADE_TEXT_MAX] = "", options[GATE_DOWNGRADE_TEXT_MAX] = "";
     for (size_t i = 0; installed != NULL && i < RELEASE_ENCLAVES_COUNT; i++) {
         const ManifestFile *from = NULL;
         const ManifestFile *to = NULL;
         const char *role = manifest_role_name(release_roles[i]);
         if (goes_down(installed, offered, release_roles[i], &from, &to) &&
             !is_allowed(offered, role, allowed, allowed_count)) {
-            return error_set(err, ERROR_PERMISSION,
-                             "bundle '%s' %s: check downgrade: ISVSVN of %s would go down from %u to %u, and "
-                             "relying parties may refuse its quotes: if that is what you want, say "
-                             "--allow-downgrade %s",
-                             offered->name, offered->version, role, from->isv_svn, to->isv_svn, role);
+            size_t at = strlen(what), end = strlen(options);
+            (void)snprintf(what + at, sizeof what - at, "%s%s from %u to %u", at > 0 ? ", " : "", role,
+                           from->isv_svn, to->isv_svn);
+            (void)snprintf(options + end, sizeof options - end, " --allow-downgrade %s", role);
         }
     }
-    return true;
+    return what[0] == '\0' || error_set(err, ERROR_PERMISSION,
+                                        "bundle '%s' %s: check downgrade: ISVSVN would go down (%s), and "
+                                        "relying parties may refuse its "
+                                        "quotes: if that is what you want, say%s",
+                                        offered->name, offered->version, what, options);
 }
 
 void gate_describe_downgrade(const Manifest *installed, const Manifest *offered,

@@ -59,12 +59,31 @@ static bool is_running(const json_t *operation) {
     return strcmp(ctl_text(operation, "state"), "running") == 0;
 }
 
-static void show(const json_t *operation, char *last_step, size_t size) {
+/* The step that takes minutes, and can be ended; leaving pswctl does not end it. */
+static void show_soak(Ctl *ctl, const json_t *operation) {
+    Error ignored = ERROR_INIT;
+    char left[24];
+    CLEANUP(json_freep) json_t *status = ctl_client_call(ctl->client, "GET", "/v1/status", NULL, &ignored);
+    long long seconds = (ctl_number(status, "soak_left_ms") + 999) / 1000;
+    if (seconds <= 0) {
+        return;
+    }
+    ctl_clear_progress();
+    (void)fprintf(
+        stderr, "%s: soaking for %s: ends by itself, by 'pswctl commit', or is undone by 'pswctl rollback'\n",
+        ctl_text(operation, "kind"), text_format_duration(left, sizeof left, (uint64_t)seconds * 1000));
+}
+
+static void show(Ctl *ctl, const json_t *operation, char *last_step, size_t size) {
     const char *step = ctl_text(operation, "step");
+    bool is_new = strcmp(step, last_step) != 0;
+    if (is_new && strcmp(step, "soaking") == 0) {
+        show_soak(ctl, operation);
+    }
     if (isatty(STDERR_FILENO) != 0) {
         ctl_draw_progress(step, (uint64_t)ctl_number(operation, "done"),
                           (uint64_t)ctl_number(operation, "total"));
-    } else if (strcmp(step, last_step) != 0 && step[0] != '\0') {
+    } else if (is_new && step[0] != '\0' && strcmp(step, "soaking") != 0) {
         (void)fprintf(stderr, "%s: %s\n", ctl_text(operation, "kind"), step);
     }
     (void)text_copy(last_step, size, step);
@@ -142,7 +161,7 @@ json_t *ctl_await(Ctl *ctl, json_t *operation, Error *err) {
     CLEANUP(json_freep) json_t *now = operation;
     char step[64] = "";
     while (now != NULL && is_running(now) && !ctl->no_wait) {
-        show(now, step, sizeof step);
+        show(ctl, now, step, sizeof step);
         json_t *next = ask(ctl, ctl_number(now, "id"), ctl_number(now, "revision"), err);
         json_decref(now);
         now = next;

@@ -71,6 +71,12 @@ class Words(unittest.TestCase):
         self.assertRegex(status, r"psw-simulated 1\.1 .*, the way back\n")
         self.assertRegex(node.ctl_raw("rollback").stdout, r"rollback: psw-simulated 1\.1 \(")
 
+    def test_whoever_waits_for_a_soak_is_told_how_long_and_how_to_end_it(self):
+        node = self.node()
+        node.ctl("stage", self.better)
+        self.assertRegex(node.ctl_raw("swap", "1.2", "--soak", "2s").stderr,
+                         r"swap: soaking for [12]s: ends by itself, by 'pswctl commit', or is undone by 'pswctl rollback'\n")
+
     def test_a_bundle_that_is_gone_from_the_store_is_missed_while_it_serves(self):
         node = self.node()
         place = node.bundle_directory()

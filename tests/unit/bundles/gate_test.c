@@ -276,7 +276,8 @@ static void a_lower_isvsvn_is_pointed_out_when_staged_and_needs_a_name_to_be_swa
     const char *const bundle[] = {"psw-test"};
     assert_false(gate_check_downgrade(installed, offered, NULL, 0, &err));
     assert_int_equal(err.kind, ERROR_PERMISSION);
-    assert_non_null(strstr(err.text, "--allow-downgrade qe3"));
+    assert_non_null(strstr(err.text, "(qe3 from 8 to 7, pce from 12 to 9)"));
+    assert_non_null(strstr(err.text, "say --allow-downgrade qe3 --allow-downgrade pce"));
     err = ERROR_INIT;
     assert_false(gate_check_downgrade(installed, offered, one, 1, &err));
     assert_non_null(strstr(err.text, "--allow-downgrade pce"));
