@@ -266,6 +266,7 @@ int main(int argc, char **argv) {
         break;
     }
     if (!run(command, &ctl, &err)) {
+        (void)fflush(stdout); /* where both go to one pipe, in their order */
         (void)fprintf(stderr, "pswctl: %s\n", err.text);
         return error_kind_exit_status(err.kind);
     }
