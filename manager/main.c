@@ -64,6 +64,12 @@ static bool parse(int argc, char **argv, Options *options) {
 
 static bool run(const Options *options, Error *err) {
     CLEANUP(config_freep) Config *config = config_load(options->config, err);
+    if (config == NULL && err->kind == ERROR_NOT_FOUND) {
+        return error_set(
+            err, ERROR_NOT_FOUND,
+            "%s does not exist: write it ('{}' gives every default), or name another with --config",
+            options->config);
+    }
     if (config == NULL || !gatekeeper_check(config, err)) {
         return false;
     }
