@@ -70,9 +70,21 @@ static size_t same_image(const Examination *exam, size_t index) {
     return i;
 }
 
+/* Layouts are signed by nobody until they are measured. So an enclave that claims a role, or that comes from
+ * somebody who may sign for one, gets no more than a bundle's: only applications may be larger. */
+static const ImageLimits *limits_of(const Examination *exam) {
+    const EnclaveReport *report = exam->report;
+    const SignerPolicy *policy = exam->options->policy;
+    bool claims_role = signers_find(policy, &report->mr_signer) != NULL ||
+                       signers_find_role(policy, report->soname, &report->mr_signer) != NULL;
+    return claims_role && image_limits_bundle.hashed_bytes < exam->options->limits->hashed_bytes
+               ? &image_limits_bundle
+               : exam->options->limits;
+}
+
 /* All pages are planned and counted here, so that nothing costs more than it may. */
 static bool images_open(Examination *exam, Error *failure) {
-    ImageLimits limits = *exam->options->limits;
+    ImageLimits limits = *limits_of(exam);
     for (size_t i = 0; i < exam->metadata.count; i++) {
         const MetadataEntry *entry = &exam->metadata.entries[i];
         Image *image = &exam->images[i];

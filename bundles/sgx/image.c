@@ -8,7 +8,7 @@
 enum { VERSION_ARRAY_PAGES = 512 };
 
 const ImageLimits image_limits_bundle = {
-    .file_size = UINT64_C(16) << 20, .enclave_size = UINT64_C(1) << 30, .hashed_bytes = UINT64_C(128) << 20};
+    .file_size = UINT64_C(16) << 20, .enclave_size = UINT64_C(1) << 30, .hashed_bytes = UINT64_C(32) << 20};
 const ImageLimits image_limits_any = {
     .file_size = UINT64_C(512) << 20, .enclave_size = UINT64_C(1) << 37, .hashed_bytes = UINT64_C(32) << 30};
 

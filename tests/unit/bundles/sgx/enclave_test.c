@@ -307,6 +307,28 @@ static void loose_form_can_be_waived_and_nothing_else(void **state) {
     assert_false(fixture->report.verified);
 }
 
+static void what_claims_a_role_costs_no_more_than_a_bundle_s_enclave(void **state) {
+    Fixture *fixture = *state;
+    const EnclaveOptions options = {.policy = fixture->policy, .now = NOW, .limits = &image_limits_any};
+    for (int foreign = 0; foreign < 3; foreign++) {
+        maker_init(&fixture->maker);
+        fixture->maker.soname = foreign < 2 ? fixture->maker.soname : "libapplication.so";
+        maker_make(&fixture->maker, foreign > 0 ? fixture->foreign_key : fixture->key);
+        const MakerEntry *entry = &fixture->maker.entries[0];
+        uint8_t *stack = fixture->maker.file + entry->layout_at + 32 * 2;
+        const uint32_t pages = 10000; /* 50 MiB to measure */
+        bytes_put_le64(fixture->maker.file + entry->at + 40, UINT64_C(1) << 30);
+        bytes_put_le32(stack + 4, pages);
+        bytes_put_le64(stack + 8, UINT64_C(1) << 29);
+        Bytes file = {fixture->maker.file, fixture->maker.file_size};
+        assert_true(enclave_examine(file, &options, &fixture->report, NULL));
+        assert_int_equal(fixture->report.checks[ENCLAVE_CHECK_FORM].verdict,
+                         foreign < 2 ? ENCLAVE_VERDICT_FAIL : ENCLAVE_VERDICT_PASS);
+        assert_int_equal(fixture->report.measurements_count > 0 && fixture->report.measurements[0].measured,
+                         foreign == 2);
+    }
+}
+
 static void a_bare_sigstruct_is_described_and_not_verified(void **state) {
     Fixture *fixture = *state;
     maker_make(&fixture->maker, fixture->key);
@@ -392,6 +414,7 @@ int main(void) {
         cmocka_unit_test_setup(a_name_that_patches_could_have_changed_does_not_count, reset),
         cmocka_unit_test_setup(text_relocations_and_appended_libraries_have_no_role, reset),
         cmocka_unit_test_setup(loose_form_can_be_waived_and_nothing_else, reset),
+        cmocka_unit_test_setup(what_claims_a_role_costs_no_more_than_a_bundle_s_enclave, reset),
         cmocka_unit_test_setup(a_bare_sigstruct_is_described_and_not_verified, reset),
         cmocka_unit_test_setup(what_is_no_enclave_gets_a_verdict_too, reset),
         cmocka_unit_test_setup(a_file_cut_at_any_place_is_refused, reset),
