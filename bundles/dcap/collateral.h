@@ -27,6 +27,7 @@ enum {
 
 typedef struct Collateral {
     Certificates certificates;
+    bool is_one_file;       /* somebody put its certificates together: each has to belong */
     Certificates pck_chain; /* PCK certificate and those above it, for quotes that carry none */
     X509_CRL *crls[COLLATERAL_PIECES_MAX];
     size_t crls_count;

@@ -140,6 +140,7 @@ static bool add_single_file(Collateral *collateral, Bytes bytes, const json_t *f
                             Error *err) {
     static const SingleDocument tcb_info = {"tcb_info", "tcb_info_signature", "tcbInfo"},
                                 identity = {"qe_identity", "qe_identity_signature", "enclaveIdentity"};
+    collateral->is_one_file = true;
     return add_document(read_document(bytes, file, &tcb_info, err), collateral->tcb_infos,
                         &collateral->tcb_infos_count, name, err) &&
            add_document(read_document(bytes, file, &identity, err), collateral->qe_identities,

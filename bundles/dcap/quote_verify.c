@@ -131,7 +131,7 @@ static bool check_chain(const Certificates *chain, const X509 *pck, const X509 *
             !certificate_check(next, root, CERTIFICATE_PCK_CA, NULL)) {
             return error_set(err, ERROR_VERIFY,
                              "quote: certificate %zu of its chain is none of the chain: neither the PCK "
-                             "certificate nor one that leads to the root: the quote was changed",
+                             "certificate nor one that leads to the root: the chain was changed",
                              at + 1);
         }
     }
@@ -146,7 +146,8 @@ static bool verify_pck(X509 *pck, const Certificates *chain, const TrustedCollat
     }
     X509 *authority = find_authority(pck, chain, trusted, err);
     if (authority == NULL || !certificate_check(pck, authority, CERTIFICATE_PCK, err) ||
-        !check_chain(chain, pck, authority, trusted->root, err)) {
+        !check_chain(chain, pck, authority, trusted->root, err) ||
+        !check_chain(&trusted->collateral->pck_chain, pck, authority, trusted->root, err)) {
         return false;
     }
     X509_CRL *crl = trusted_collateral_crl(trusted, authority);

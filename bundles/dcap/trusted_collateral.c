@@ -76,6 +76,28 @@ static bool add_qe_identity(TrustedCollateral *trusted, const SignedJson *docume
     return true;
 }
 
+static bool belongs(const TrustedCollateral *trusted, X509 *certificate) {
+    return certificate_is_root(certificate, trusted->root) ||
+           certificate_check(certificate, trusted->root, CERTIFICATE_TCB_SIGNER, NULL) ||
+           certificate_check(certificate, trusted->root, CERTIFICATE_PCK_CA, NULL);
+}
+
+/* A chain with a changed certificate is refused, also where another chain has the good one. */
+static bool check_certificates(const TrustedCollateral *trusted, Error *err) {
+    const Certificates *list = &trusted->collateral->certificates;
+    for (size_t at = 0; trusted->collateral->is_one_file && at < list->count; at++) {
+        if (!belongs(trusted, list->items[at])) {
+            char name[NAME_MAX_SHOWN];
+            name_of(list->items[at], name);
+            return error_set(err, ERROR_VERIFY,
+                             "collateral: the certificate of '%s' in one of its chains is not the root's and "
+                             "was not issued by it: fetch the collateral anew",
+                             name);
+        }
+    }
+    return true;
+}
+
 TrustedCollateral *trusted_collateral_new(const Collateral *collateral, X509 *root, Error *err) {
     CLEANUP(trusted_collateral_freep) TrustedCollateral *trusted = calloc(1, sizeof *trusted);
     if (trusted == NULL) {
@@ -96,7 +118,7 @@ TrustedCollateral *trusted_collateral_new(const Collateral *collateral, X509 *ro
             return NULL;
         }
     }
-    return TAKE(trusted);
+    return check_certificates(trusted, err) ? TAKE(trusted) : NULL;
 }
 
 void trusted_collateral_free(TrustedCollateral *trusted) {

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import shutil
+import ssl
 import subprocess
 import tempfile
 import unittest
@@ -237,6 +238,18 @@ class SimulatedQuotes(Files):
         self.assertIn("PCESVN 13, needed 16", verdict["advice"][1])
         verdict = self.expect(self.base, "OutOfDate", 1, self.old_quote)
         self.assertIn("ISVSVN 6, needed 8", verdict["advice"][0])
+
+    def test_every_certificate_in_a_chain_of_the_collateral_belongs_to_it(self):
+        single = self.base.single()
+        for member in ("tcb_info_issuer_chain", "qe_identity_issuer_chain", "pck_crl_issuer_chain"):
+            for at, pem in enumerate(split_chain(single[member])):
+                with self.subTest(member=member, certificate=at):
+                    der = bytearray(ssl.PEM_cert_to_DER_cert(pem))
+                    der[-1] ^= 1
+                    changed = single[member].replace(pem, ssl.DER_cert_to_PEM_cert(bytes(der)))
+                    code, _, error = self.verify(self.write("one.json", json.dumps(dict(single, **{member: changed}))))
+                    self.assertEqual(code, 5, error)
+                    self.assertIn("certificate", error)
 
     def test_levels_may_come_in_any_order(self):
         collateral = self.base.copy()
