@@ -92,8 +92,8 @@ static bool add_der(Certificates *list, Bytes der, const Certificates *known, co
     return true;
 }
 
-/* From the next "-----BEGIN" to the end of its "-----END ...-----", or of the text; false if there is none.
- * What stands before it goes to *ret_before. */
+/* From the next "-----BEGIN" to the end of its "-----END ...-----", or to what comes next; false if there is
+ * none. What stands before it goes to *ret_before. */
 static bool take_block(Bytes *text, Bytes *ret_before, Bytes *ret_block) {
     const uint8_t *begin = memmem(text->data, text->size, PEM_BEGIN, strlen(PEM_BEGIN));
     *ret_before = begin == NULL ? *text : (Bytes){text->data, (size_t)(begin - text->data)};
@@ -101,6 +101,8 @@ static bool take_block(Bytes *text, Bytes *ret_before, Bytes *ret_block) {
         return false;
     }
     Bytes block = {begin, text->size - ret_before->size};
+    const uint8_t *next = memmem(begin + 1, block.size - 1, PEM_BEGIN, strlen(PEM_BEGIN));
+    block.size = next == NULL ? block.size : (size_t)(next - begin);
     const uint8_t *end = memmem(block.data, block.size, PEM_END, strlen(PEM_END));
     const uint8_t *behind =
         end == NULL ? NULL

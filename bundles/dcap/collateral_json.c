@@ -116,7 +116,7 @@ static bool add_chain(const json_t *file, const char *member, Certificates *list
     if (pem == NULL || *pem == '\0') {
         return true; /* the quote has a chain of its own, and TCB info and QE identity share theirs */
     }
-    return certificates_add(list, bytes_of(pem), NULL, member, err) || error_wrap(err, "%s", name);
+    return certificates_add_chain(list, bytes_of(pem), NULL, member, err) || error_wrap(err, "%s", name);
 }
 
 static bool add_crl(Collateral *collateral, const json_t *file, const char *member, const char *name,

@@ -251,6 +251,17 @@ class SimulatedQuotes(Files):
                     self.assertEqual(code, 5, error)
                     self.assertIn("certificate", error)
 
+    def test_a_damaged_mark_in_a_chain_of_the_collateral_is_malformed(self):
+        single = self.base.single()
+        chain = single["tcb_info_issuer_chain"]
+        for damaged in (chain.replace("-----END", "-----ENT", 1), chain.replace("-----END", "-----", 1),
+                        chain[::-1].replace("NIGEB-----", "NIGEB)----", 1)[::-1], chain + "x"):
+            with self.subTest(damaged=damaged):
+                code, _, error = self.verify(self.write("one.json", json.dumps(dict(single,
+                                                                                    tcb_info_issuer_chain=damaged))))
+                self.assertEqual(code, 4)
+                self.assertIn("tcb_info_issuer_chain", error)
+
     def test_levels_may_come_in_any_order(self):
         collateral = self.base.copy()
         collateral.tcb_info["tcbLevels"].reverse()
