@@ -30,7 +30,7 @@ Quote3Error sgx_ql_init_quote(const void *att_key_id, SgxTargetInfo *ret_target_
         *pub_key_id_size = QUOTING_PUB_KEY_ID_SIZE;
         return QUOTE3_SUCCESS;
     }
-    if (*pub_key_id_size < QUOTING_PUB_KEY_ID_SIZE) {
+    if (*pub_key_id_size != QUOTING_PUB_KEY_ID_SIZE) { /* exactly, as Intel's */
         return QUOTE3_ERROR_INVALID_PARAMETER;
     }
     return quoting_init(&quoting, ret_target_info, ret_pub_key_id);

@@ -283,6 +283,9 @@ static void foreign_keys_and_missing_arguments_are_refused(void **state) {
     id_size = sizeof id - 1;
     assert_int_equal(library.init(&sgx_att_key_id_ecdsa, &trial.target, false, &id_size, id),
                      QUOTE3_ERROR_INVALID_PARAMETER);
+    id_size = sizeof id + 1;
+    assert_int_equal(library.init(&sgx_att_key_id_ecdsa, &trial.target, false, &id_size, id),
+                     QUOTE3_ERROR_INVALID_PARAMETER);
     assert_int_equal(library.get_quote(NULL, sizeof trial.quote, trial.quote),
                      QUOTE3_ERROR_INVALID_PARAMETER);
     assert_int_equal(library.get_quote(&trial.report, 0, trial.quote), QUOTE3_ERROR_INVALID_PARAMETER);
