@@ -40,14 +40,16 @@ class Bench(unittest.TestCase):
         for name in ("idle", "busy"):
             self.assertEqual(figures["recovery"]["spare"][name]["failed"], 0)
 
-    def test_another_servers_socket_is_measured_without_a_node(self):
+    def test_other_servers_sockets_are_measured_without_a_node_and_beside_each_other(self):
         stage = Stage()
         self.addCleanup(stage.close)
         daemon = stage.start(stage.bundle("1.0", 8)).wait_serving()
-        figures = bench("--socket", daemon.socket, "--platform", stage.platform.directory)
-        for flow in ("num", "init", "size", "quote"):
-            self.assertGreater(figures["peer"][flow]["requests"], 0)
-            self.assertEqual(figures["peer"][flow]["failed"], 0)
+        figures = bench("--socket", daemon.socket, "--socket", daemon.socket, "--platform", stage.platform.directory)
+        for figure in (figures["peer"], figures["beside"][str(daemon.socket)]):
+            for flow in ("num", "init", "size", "quote"):
+                self.assertGreater(figure[flow]["requests"], 0)
+                self.assertEqual(figure[flow]["failed"], 0)
+        self.assertGreater(figures["beside"][str(daemon.socket)]["quote"]["ratio"], 0)
 
     def test_a_plot_of_no_known_kind_is_refused(self):
         result = subprocess.run([sys.executable, str(RUN), "--plot", "x.bmp"], capture_output=True, text=True, check=False,
