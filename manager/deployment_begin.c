@@ -49,7 +49,8 @@ static const JournalGeneration *living_duck(const Deployment *deployment, const 
 static void prefer_duck(Deployment *deployment) {
     JournalSwap *swap = &deployment->journal->swap;
     const JournalGeneration *duck = swap->resumes ? NULL : living_duck(deployment, swap->next.digest);
-    if (duck != NULL && generation_is_as_started(deployment_find(deployment, duck->number))) {
+    if (duck != NULL && generation_is_as_started(deployment_find(deployment, duck->number),
+                                                 deployment->quoted, deployment->config->quoted_config)) {
         swap->next = *duck;
         swap->resumes = true;
     }

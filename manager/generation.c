@@ -10,6 +10,7 @@
 #include <sys/pidfd.h>
 
 #include "bundles/base/clock.h"
+#include "bundles/base/file.h"
 #include "bundles/base/process.h"
 #include "bundles/base/text.h"
 #include "manager/generation_private.h"
@@ -109,26 +110,16 @@ static bool look(const char *path, struct stat *ret_facts) {
     return path == NULL || stat(path, ret_facts) == 0;
 }
 
-static bool is_same(const struct stat *one, const struct stat *other) {
-    return one->st_dev == other->st_dev && one->st_ino == other->st_ino && one->st_size == other->st_size &&
-           memcmp(&one->st_mtim, &other->st_mtim, sizeof one->st_mtim) == 0 &&
-           memcmp(&one->st_ctim, &other->st_ctim, sizeof one->st_ctim) == 0;
-}
-
 /* Before the process starts: what changes afterwards is another one. */
 static void note_origin(Origin *origin, const GenerationSpec *spec) {
-    origin->program = strdup(spec->program);
-    origin->config = spec->config != NULL ? strdup(spec->config) : NULL;
-    origin->known = origin->program != NULL && (origin->config != NULL) == (spec->config != NULL) &&
-                    look(origin->program, &origin->program_facts) &&
-                    look(origin->config, &origin->config_facts);
+    origin->known = look(spec->program, &origin->program) && look(spec->config, &origin->config);
 }
 
-bool generation_is_as_started(const Generation *generation) {
+bool generation_is_as_started(const Generation *generation, const char *program, const char *config) {
     const Origin *origin = &generation->origin;
-    struct stat program, config;
-    return origin->known && look(origin->program, &program) && look(origin->config, &config) &&
-           is_same(&program, &origin->program_facts) && is_same(&config, &origin->config_facts);
+    struct stat program_now, config_now;
+    return origin->known && look(program, &program_now) && look(config, &config_now) &&
+           file_is_same(&program_now, &origin->program) && file_is_same(&config_now, &origin->config);
 }
 
 static bool spawn(Generation *generation, const GenerationSpec *spec, Error *err) {
@@ -231,8 +222,6 @@ void generation_free(Generation *generation) {
     cleanup_close(&generation->pidfd);
     json_decref(generation->status);
     sd_event_unref(generation->event);
-    free(generation->origin.program);
-    free(generation->origin.config);
     free(generation->control);
     free(generation);
 }

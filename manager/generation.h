@@ -86,8 +86,9 @@ const char *generation_qe(const Generation *generation);      /* MRENCLAVE as he
 pid_t generation_pid(const Generation *generation);
 GenerationRole generation_role(const Generation *generation);
 void generation_set_role(Generation *generation, GenerationRole role);
-/* A new process would run the same program with the same settings. False where that is not known. */
-bool generation_is_as_started(const Generation *generation);
+/* A new process of this program with this configuration (NULL: none) would be the same. False where that is
+ * not known. */
+bool generation_is_as_started(const Generation *generation, const char *program, const char *config);
 bool generation_is_warm(const Generation *generation);      /* it said ready once */
 bool generation_is_alive(const Generation *generation);     /* false from just before `gone` on */
 bool generation_is_stopped(const Generation *generation);   /* it serves again by RESUME, not by ACCEPT */

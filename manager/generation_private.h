@@ -23,9 +23,8 @@ typedef struct Call {
 
 /* What a process is started from besides its bundle, so that a change shows. */
 typedef struct Origin {
-    bool known;             /* not of one that an earlier manager started */
-    char *program, *config; /* config NULL: none */
-    struct stat program_facts, config_facts;
+    bool known;                  /* not of one that an earlier manager started */
+    struct stat program, config; /* config all zero: none */
 } Origin;
 
 struct Generation {

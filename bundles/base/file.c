@@ -202,6 +202,12 @@ int file_lock(int dir_fd, const char *name, Error *err) {
     return TAKE_FD(fd);
 }
 
+bool file_is_same(const struct stat *one, const struct stat *other) {
+    return one->st_ino == other->st_ino && one->st_dev == other->st_dev && one->st_size == other->st_size &&
+           one->st_mtim.tv_sec == other->st_mtim.tv_sec && one->st_mtim.tv_nsec == other->st_mtim.tv_nsec &&
+           one->st_ctim.tv_sec == other->st_ctim.tv_sec && one->st_ctim.tv_nsec == other->st_ctim.tv_nsec;
+}
+
 bool file_name_is_safe(const char *path) {
     static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._+-";
     if (strnlen(path, NAME_SIZE_MAX + 1) > NAME_SIZE_MAX) {

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include "bundles/base/buffer.h"
@@ -42,6 +43,9 @@ bool file_replace(int dir_fd, const char *name, const void *data, size_t size, m
 /* The same without the fsyncs: whole at any time for other processes, perhaps not after the kernel's end. */
 bool file_replace_unsynced(int dir_fd, const char *name, const void *data, size_t size, mode_t mode,
                            Error *err) __attribute__((warn_unused_result));
+
+/* Two looks at a file show the same one with the same content: a changed file always has another ctime. */
+bool file_is_same(const struct stat *one, const struct stat *other);
 
 bool file_sync_directory(int dir_fd, const char *name, Error *err) __attribute__((warn_unused_result));
 

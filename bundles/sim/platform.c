@@ -120,16 +120,10 @@ static bool load_knobs(SimPlatform *platform, Error *err) {
     return done;
 }
 
-static bool same_file(const struct stat *a, const struct stat *b) {
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 bool sim_platform_is_current(const SimPlatform *platform) {
     struct stat now;
     return fstatat(platform->dir_fd, SIM_PLATFORM_KNOBS_NAME, &now, 0) == 0 &&
-           same_file(&now, &platform->knobs_stat);
+           file_is_same(&now, &platform->knobs_stat);
 }
 
 bool sim_platform_refresh(SimPlatform *platform, Error *err) {
@@ -137,7 +131,7 @@ bool sim_platform_refresh(SimPlatform *platform, Error *err) {
     if (fstatat(platform->dir_fd, SIM_PLATFORM_KNOBS_NAME, &now, 0) != 0) {
         return error_set_errno(err, errno, "%s/%s", platform->path, SIM_PLATFORM_KNOBS_NAME);
     }
-    if (same_file(&now, &platform->knobs_stat)) {
+    if (file_is_same(&now, &platform->knobs_stat)) {
         return true;
     }
     if (!load_knobs(platform, err)) {

@@ -20,12 +20,6 @@ static char *file_path(const SimLoaded *loaded, const char *directory) {
                                 : text_format("%s/%s", directory, sim_enclave_soname(loaded->role));
 }
 
-static bool same_file(const struct stat *a, const struct stat *b) {
-    return a->st_ino == b->st_ino && a->st_dev == b->st_dev && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
 bool sim_loaded_read(const SimLoaded *loaded, const char *directory, Buffer *file, struct stat *ret_stat,
                      Error *err) {
     AUTO_FREE char *path = file_path(loaded, directory);
@@ -46,7 +40,7 @@ static bool is_known(const SimLoaded *loaded, const char *directory) {
     AUTO_FREE char *path = file_path(loaded, directory);
     struct stat now;
     return loaded->file.st_ino != 0 && path != NULL && stat(path, &now) == 0 &&
-           same_file(&now, &loaded->file);
+           file_is_same(&now, &loaded->file);
 }
 
 static bool examine(SimLoaded *loaded, const char *directory, Error *err) {

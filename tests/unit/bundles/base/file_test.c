@@ -41,6 +41,23 @@ static void every_descriptor_is_closed_on_exec(void **state) {
     assert_int_equal(fcntl(lock, F_GETFD), FD_CLOEXEC);
 }
 
+static void a_file_is_the_same_until_it_is_touched_or_replaced(void **state) {
+    const Place *place = *state;
+    const struct timespec long_ago[2] = {{.tv_sec = 1}, {.tv_sec = 1}};
+    struct stat one, other;
+    place_put(place, "a", "x");
+    assert_int_equal(fstatat(place->fd, "a", &one, 0), 0);
+    assert_int_equal(fstatat(place->fd, "a", &other, 0), 0);
+    assert_true(file_is_same(&one, &other));
+    assert_int_equal(utimensat(place->fd, "a", long_ago, 0), 0);
+    assert_int_equal(fstatat(place->fd, "a", &other, 0), 0);
+    assert_false(file_is_same(&one, &other));
+    place_put(place, "b", "x");
+    assert_int_equal(renameat(place->fd, "b", place->fd, "a"), 0);
+    assert_int_equal(fstatat(place->fd, "a", &one, 0), 0);
+    assert_false(file_is_same(&one, &other));
+}
+
 static void a_missing_file_is_not_found_and_named(void **state) {
     const Place *place = *state;
     Error err = ERROR_INIT;
@@ -185,6 +202,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         PLACED(nothing_is_opened_outside_the_directory),
         PLACED(every_descriptor_is_closed_on_exec),
+        PLACED(a_file_is_the_same_until_it_is_touched_or_replaced),
         PLACED(a_missing_file_is_not_found_and_named),
         PLACED(a_file_that_just_fits_is_read_and_a_larger_one_is_refused),
         cmocka_unit_test(a_file_of_the_kernel_without_a_size_is_read_whole),
