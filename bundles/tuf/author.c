@@ -95,7 +95,7 @@ bool tuf_author_set_threshold(json_t *role, int64_t threshold, Error *err) {
     return json_put(role, "threshold", json_integer(wanted)) || error_set(err, ERROR_MEMORY, "out of memory");
 }
 
-static bool role_uses(const json_t *role, const char *keyid) {
+bool tuf_author_names_key(const json_t *role, const char *keyid) {
     const json_t *keyids = json_object_get(role, "keyids");
     for (size_t i = 0; i < json_array_size(keyids); i++) {
         if (strcmp(json_string_value(json_array_get(keyids, i)), keyid) == 0) {
@@ -109,16 +109,17 @@ static bool any_role_uses(const json_t *document, const char *keyid) {
     const json_t *body = tuf_author_body(document), *delegations = json_object_get(body, "delegations");
     const json_t *delegated = json_object_get(delegations, "roles");
     for (TufType type = TUF_TYPE_ROOT; type < TUF_TYPES_COUNT; type++) {
-        if (role_uses(json_object_get(json_object_get(body, "roles"), tuf_type_name(type)), keyid)) {
+        if (tuf_author_names_key(json_object_get(json_object_get(body, "roles"), tuf_type_name(type)),
+                                 keyid)) {
             return true;
         }
     }
     for (size_t i = 0; i < json_array_size(delegated); i++) {
-        if (role_uses(json_array_get(delegated, i), keyid)) {
+        if (tuf_author_names_key(json_array_get(delegated, i), keyid)) {
             return true;
         }
     }
-    return role_uses(json_object_get(delegations, "succinct_roles"), keyid);
+    return tuf_author_names_key(json_object_get(delegations, "succinct_roles"), keyid);
 }
 
 void tuf_author_drop_unused_keys(const json_t *document, json_t *keys) {

@@ -34,6 +34,9 @@ bool tuf_author_sign(json_t *document, const TufSigner *signer, Error *err)
 bool tuf_author_add_key(json_t *keys, json_t *role, const TufSigner *signer)
     __attribute__((warn_unused_result));
 
+/* The object with `keyids` names the key. */
+bool tuf_author_names_key(const json_t *role, const char *keyid);
+
 /* Takes those out of a document's `keys` that no role in it names. */
 void tuf_author_drop_unused_keys(const json_t *document, json_t *keys);
 

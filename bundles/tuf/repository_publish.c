@@ -137,16 +137,6 @@ static bool check_rest(const Edition *edition, const json_t *roles, Error *err) 
     return true;
 }
 
-static bool names_key(const json_t *role, const char *keyid) {
-    const json_t *keyids = json_object_get(role, "keyids");
-    for (size_t i = 0; i < json_array_size(keyids); i++) {
-        if (strcmp(json_string_value(json_array_get(keyids, i)), keyid) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_top_level(const char *role) {
     return strcmp(role, "targets") == 0 || tuf_repository_type(role) != TUF_TYPE_TARGETS;
 }
@@ -173,7 +163,7 @@ static bool sign_document(TufRepository *repository, const json_t *delegator, co
     }
     for (size_t i = 0; i < count; i++) {
         const char *keyid = tuf_signer_keyid(signers[i]);
-        if (!names_key(object, keyid) && !names_key(former, keyid)) {
+        if (!tuf_author_names_key(object, keyid) && !tuf_author_names_key(former, keyid)) {
             continue;
         }
         if (!tuf_author_sign(document, signers[i], err)) {
