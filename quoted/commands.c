@@ -126,9 +126,9 @@ static bool do_rescue(Call *call, Error *err) {
 
 /* With what tells verifiers about the platform: the quote itself, or the certificates of a client's. */
 static json_t *trial_json(Generation *generation, const Trial *trial) {
-    static_assert((int)CERTIFICATION_MAX <= (int)TRIAL_QUOTE_MAX, "room for either");
+    static_assert((int)CERTIFICATION_MAX <= (int)QUOTE_SIZE_MAX, "room for either");
     uint8_t chain[CERTIFICATION_MAX];
-    char hex[2 * TRIAL_QUOTE_MAX + 1];
+    char hex[2 * QUOTE_SIZE_MAX + 1];
     size_t size = trial->probe ? certification_read(&generation->certification, chain) : trial->quote_size;
     text_format_hex(trial->probe ? chain : trial->quote, size, hex);
     return json_pack("{s:s, s:I, s:s?, s:s?}", "kind", trial->probe ? "probe" : "quote", "microseconds",

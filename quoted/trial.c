@@ -1,16 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "quoted/trial.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
-#include "bundles/sgx/quote.h"
 #include "quoted/refusal.h"
-
-static_assert((int)TRIAL_QUOTE_MAX == (int)QUOTE_SIZE_MAX, "room for every quote");
 
 static bool failed(const char *what, Quote3Error code, Error *err) {
     return error_set(err, ERROR_ENGINE, "trial quote: %s: the quote library says 0x%x%s", what, code,

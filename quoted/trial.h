@@ -9,17 +9,16 @@
 #ifndef QUOTED_TRIAL_H
 #define QUOTED_TRIAL_H
 
+#include "bundles/sgx/quote.h"
 #include "quoted/engine.h"
-
-enum { TRIAL_QUOTE_MAX = 13346 }; /* the longest that there is: bundles/sgx/quote.h */
 
 typedef struct Trial {
     bool probe; /* true: the wrong MAC; false: a real quote */
     uint64_t microseconds;
     uint16_t qe_isv_svn; /* of a real quote */
     uint16_t pce_isv_svn;
-    uint32_t quote_size;            /* 0: of a probe */
-    uint8_t quote[TRIAL_QUOTE_MAX]; /* for those who can verify it to the root */
+    uint32_t quote_size;           /* 0: of a probe */
+    uint8_t quote[QUOTE_SIZE_MAX]; /* for those who can verify it to the root */
 } Trial;
 
 /* A report that the engine's QE shall quote. */
