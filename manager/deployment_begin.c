@@ -91,7 +91,7 @@ static uint64_t count_engines(const Generation *serving) {
 }
 
 static void on_verified(Deployment *deployment, const Error *failure) {
-    StoreEntry next = {0}, serving = {0};
+    uint64_t next_kib = 0, serving_kib = 0;
     Error err = ERROR_INIT, ignored = ERROR_INIT;
     const Journal *journal = deployment->journal;
     SwapEvent event = SWAP_EVENT_VERIFIED;
@@ -99,17 +99,15 @@ static void on_verified(Deployment *deployment, const Error *failure) {
         (void)deployment_swap_event(deployment, SWAP_EVENT_REFUSED, failure);
         return;
     }
-    if (!store_find(deployment->store, journal->swap.next.digest, &next, &err)) {
+    if (!deployment_find_epc(deployment, journal->swap.next.digest, &next_kib, &err)) {
         (void)deployment_swap_event(deployment, SWAP_EVENT_REFUSED, &err);
         return;
     }
     const Generation *current = deployment_serving(deployment);
-    uint64_t engines = current != NULL ? count_engines(current) : 1;
-    uint64_t next_kib = engines * next.manifest->epc_kib;
-    uint64_t serving_kib = 0;
-    if (current != NULL && store_find(deployment->store, journal->serving.digest, &serving, &ignored)) {
-        serving_kib = engines * serving.manifest->epc_kib;
-        store_entry_done(&serving);
+    if (current != NULL) {
+        (void)!deployment_find_epc(deployment, journal->serving.digest, &serving_kib, &ignored);
+        next_kib *= count_engines(current);
+        serving_kib *= count_engines(current);
     }
     if (deployment_standby(deployment) != NULL &&
         !requirements_fit(2 * serving_kib, next_kib, deployment->host.epc_kib)) {
@@ -123,7 +121,6 @@ static void on_verified(Deployment *deployment, const Error *failure) {
                   "wait while the enclaves are exchanged), or use a node with more",
                   (unsigned long long)(serving_kib + next_kib), (unsigned long long)deployment->host.epc_kib);
     }
-    store_entry_done(&next);
     if (event == SWAP_EVENT_VERIFIED_TIGHT && journal->swap.foreign.pid != 0) {
         event = SWAP_EVENT_REFUSED; /* it is not ours to stop before there is another one */
     }

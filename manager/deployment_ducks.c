@@ -116,22 +116,23 @@ bool deployment_ducks_have(const Deployment *deployment, const char *qe) {
     return false;
 }
 
-/* False also for a bundle that is not staged any more. */
-bool deployment_ducks_have_room(const Deployment *deployment, const char *digest) {
-    StoreEntry serving = {0}, duck = {0};
-    Error ignored = ERROR_INIT;
-    bool found = store_find(deployment->store, deployment->journal->serving.digest, &serving, &ignored);
-    if (found && !store_find(deployment->store, digest, &duck, &ignored)) {
-        store_entry_done(&serving);
-        found = false;
-    }
-    if (!found) {
+bool deployment_find_epc(const Deployment *deployment, const char *digest, uint64_t *ret_kib, Error *err) {
+    StoreEntry entry = {0};
+    if (!store_find(deployment->store, digest, &entry, err)) {
         return false;
     }
-    bool fits = requirements_fit(serving.manifest->epc_kib, duck.manifest->epc_kib, deployment->host.epc_kib);
-    store_entry_done(&serving);
-    store_entry_done(&duck);
-    return fits;
+    *ret_kib = entry.manifest->epc_kib;
+    store_entry_done(&entry);
+    return true;
+}
+
+/* False also for a bundle that is not staged any more. */
+bool deployment_ducks_have_room(const Deployment *deployment, const char *digest) {
+    uint64_t serving_kib = 0, duck_kib = 0;
+    Error ignored = ERROR_INIT;
+    return deployment_find_epc(deployment, deployment->journal->serving.digest, &serving_kib, &ignored) &&
+           deployment_find_epc(deployment, digest, &duck_kib, &ignored) &&
+           requirements_fit(serving_kib, duck_kib, deployment->host.epc_kib);
 }
 
 /* Applications still hold target info of what died during a swap. NULL: it is lost. */
@@ -203,22 +204,13 @@ static bool somebody_drains(const Deployment *deployment) {
     return false;
 }
 
-static uint64_t epc_of(const Deployment *deployment, const char *digest) {
-    StoreEntry entry = {0};
-    Error ignored = ERROR_INIT;
-    if (!store_find(deployment->store, digest, &entry, &ignored)) {
-        return 0;
-    }
-    uint64_t kib = entry.manifest->epc_kib;
-    store_entry_done(&entry);
-    return kib;
-}
-
 /* Beside who serves, and its spare. */
 static void choose_that_fit(const Deployment *deployment, bool *keep) {
     const Journal *journal = deployment->journal;
-    uint64_t epc_kib[JOURNAL_DUCKS_MAX], serving_kib = epc_of(deployment, journal->serving.digest);
+    uint64_t epc_kib[JOURNAL_DUCKS_MAX] = {0}, serving_kib = 0;
     uint64_t total_kib = deployment->host.epc_kib;
+    Error ignored = ERROR_INIT; /* what is not staged any more counts for nothing */
+    (void)!deployment_find_epc(deployment, journal->serving.digest, &serving_kib, &ignored);
     if (deployment_standby(deployment) != NULL) {
         serving_kib *= 2;
     }
@@ -226,7 +218,7 @@ static void choose_that_fit(const Deployment *deployment, bool *keep) {
         return; /* not known */
     }
     for (size_t i = 0; i < journal->ducks_count; i++) {
-        epc_kib[i] = epc_of(deployment, journal->ducks[i].digest);
+        (void)!deployment_find_epc(deployment, journal->ducks[i].digest, &epc_kib[i], &ignored);
     }
     ducks_fit(journal->ducks, journal->ducks_count, epc_kib,
               total_kib > serving_kib ? total_kib - serving_kib : 0, keep);

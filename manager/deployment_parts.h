@@ -194,6 +194,9 @@ void deployment_restart_cancel(Deployment *deployment); /* something else serves
 
 /* deployment_ducks.c */
 json_t *deployment_ducks_json(Deployment *deployment, const Generation *target);
+/* What one set of the staged bundle's enclaves takes. */
+bool deployment_find_epc(const Deployment *deployment, const char *digest, uint64_t *ret_kib, Error *err)
+    __attribute__((warn_unused_result));
 bool deployment_ducks_have(const Deployment *deployment, const char *qe); /* who serves, or a duck, has it */
 bool deployment_ducks_have_room(const Deployment *deployment, const char *digest); /* beside who serves */
 void deployment_ducks_add(Deployment *deployment, const JournalGeneration *former);
