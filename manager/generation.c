@@ -3,11 +3,13 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/socket.h>
 
 #include "bundles/base/clock.h"
 #include "bundles/base/file.h"
@@ -122,16 +124,40 @@ bool generation_is_as_started(const Generation *generation, const char *program,
            file_is_same(&program_now, &origin->program) && file_is_same(&config_now, &origin->config);
 }
 
-static bool spawn(Generation *generation, const GenerationSpec *spec, Error *err) {
+/* *ret_socket: a connection to its control socket, which is there from the first moment, so that nothing
+ * which it says gets lost, and be it that it fails at once. */
+static bool spawn(Generation *generation, const GenerationSpec *spec, int *ret_socket, Error *err) {
+    enum { CONTROL_FD = 3 }; /* as in argv */
     char number[16];
     (void)snprintf(number, sizeof number, "%u", spec->number);
-    const char *argv[] = {
-        "quoted",     "--bundle",  spec->bundle_path,   "--generation",
-        number,       "--control", generation->control, spec->config != NULL ? "--config" : NULL,
-        spec->config, NULL};
+    const char *argv[] = {"quoted",
+                          "--bundle",
+                          spec->bundle_path,
+                          "--generation",
+                          number,
+                          "--control",
+                          generation->control,
+                          "--control-fd",
+                          "3",
+                          spec->config != NULL ? "--config" : NULL,
+                          spec->config,
+                          NULL};
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        return error_set_errno(err, errno, "generation %u: control socket", spec->number);
+    }
+    AUTO_CLOSE int own = pair[0];
+    AUTO_CLOSE int its = pair[1];
+    const ProcessFd fds[] = {{its, CONTROL_FD}};
     /* A group of its own: an interrupt at the manager's terminal must not reach it. */
-    const ProcessSpec process = {.path = spec->program, .argv = argv, .new_group = true};
-    return process_start(&process, &generation->pid, &generation->pidfd, err);
+    const ProcessSpec process = {
+        .path = spec->program, .argv = argv, .fds = fds, .fds_count = 1, .new_group = true};
+    if (fcntl(own, F_SETFL, O_NONBLOCK) != 0 ||
+        !process_start(&process, &generation->pid, &generation->pidfd, err)) {
+        return false;
+    }
+    *ret_socket = TAKE_FD(own);
+    return true;
 }
 
 Generation *generation_start(const GenerationSpec *spec, GenerationRole role, Error *err) {
@@ -140,11 +166,11 @@ Generation *generation_start(const GenerationSpec *spec, GenerationRole role, Er
         return NULL;
     }
     note_origin(&generation->origin, spec);
-    if (!spawn(generation, spec, err)) {
+    AUTO_CLOSE int socket = -1;
+    if (!spawn(generation, spec, &socket, err)) {
         return NULL;
     }
-    generation->connect_deadline = clock_monotonic_ms() + spec->warm_up_timeout_ms;
-    if (!watch_process(generation, err) || !generation_connect_later(generation) ||
+    if (!watch_process(generation, err) || !generation_attach(generation, TAKE_FD(socket), err) ||
         !timer_start(generation->event, &generation->end_timer, spec->warm_up_timeout_ms,
                      generation_on_end_timer, generation)) {
         generation_kill(generation);

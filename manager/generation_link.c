@@ -205,7 +205,7 @@ static void on_reply(Generation *generation, const ControlMessage *message) {
 
 static int on_connect_timer(sd_event_source *source, uint64_t usec, void *context);
 
-bool generation_connect_later(Generation *generation) {
+static bool connect_later(Generation *generation) {
     return timer_start(generation->event, &generation->connect_timer, CONNECT_RETRY_MS, on_connect_timer,
                        generation);
 }
@@ -216,7 +216,7 @@ static void reconnect(Generation *generation) {
     error_set(&failure, ERROR_UNAVAILABLE, "generation %u closed its control socket", generation->number);
     generation_fail_calls(generation, &failure);
     generation->connect_deadline = clock_monotonic_ms() + CONNECT_PATIENCE_MS;
-    if (!generation_connect_later(generation)) {
+    if (!connect_later(generation)) {
         generation_kill(generation);
     }
 }
@@ -301,7 +301,7 @@ static int on_connect_timer(sd_event_source *source, uint64_t usec, void *contex
         error_set(&generation->error, ERROR_TIMEOUT, "generation %u: nobody listens on %s",
                   generation->number, generation->control);
         generation_kill(generation);
-    } else if (!generation_connect_later(generation)) {
+    } else if (!connect_later(generation)) {
         generation_kill(generation);
     }
     return 0;

@@ -56,7 +56,6 @@ struct Generation {
 int generation_on_end_timer(sd_event_source *source, uint64_t usec, void *context);
 
 /* The control socket. generation_attach takes the connected descriptor and asks for events. */
-bool generation_connect_later(Generation *generation) __attribute__((warn_unused_result));
 bool generation_attach(Generation *generation, int socket, Error *err) __attribute__((warn_unused_result));
 void generation_disconnect(Generation *generation);
 /* The process has ended: what it said before that is heard still, above all its rescue channel. */

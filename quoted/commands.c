@@ -31,10 +31,10 @@ static bool set_ducks(Call *call, Error *err) {
         return false;
     }
     if (unreachable > 0) {
-        CLEANUP(json_freep)
-        json_t *alarm = json_pack(
-            "{s:s, s:s}", "kind", error_kind_name(ERROR_UNAVAILABLE), "error",
-            "a lame duck does not answer: reports made for it wait for it, and are refused after 5 s");
+        Error away = ERROR_INIT;
+        error_set(&away, ERROR_UNAVAILABLE,
+                  "a lame duck does not answer: reports made for it wait for it, and are refused after 5 s");
+        CLEANUP(json_freep) json_t *alarm = control_failed_json(&away);
         control_server_broadcast(call->generation->server, CONTROL_EVENT_ALARM, alarm);
     }
     return true;

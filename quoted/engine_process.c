@@ -103,19 +103,10 @@ static bool announce(Engine *engine, int socket, Error *err) {
     return control_message_send(socket, CONTROL_EVENT_READY, 0, 0, payload, sizeof payload, -1, err);
 }
 
-static void announce_failure(int socket, const Error *failure) {
-    CLEANUP(json_freep)
-    json_t *payload = json_pack("{s:s, s:s}", "kind", error_kind_name(failure->kind), "error", failure->text);
-    AUTO_FREE char *text = payload != NULL ? json_format(payload, false) : NULL;
-    if (text != NULL) {
-        (void)!control_message_send(socket, CONTROL_EVENT_FAILED, 0, 0, text, strlen(text), -1, NULL);
-    }
-}
-
 bool engine_process_run(const NurserySpec *spec, int socket, Error *err) {
     Engine *engine = warm_up(spec, err);
     if (engine == NULL) {
-        announce_failure(socket, err);
+        control_message_send_failed(socket, err);
         return false;
     }
     if (!announce(engine, socket, err)) {

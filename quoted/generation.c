@@ -118,8 +118,14 @@ static bool become_ready(Generation *generation, Error *err) {
     return good;
 }
 
+static void announce_failed(Generation *generation, const Error *failure) {
+    announce(generation, CONTROL_EVENT_FAILED, control_failed_json(failure));
+}
+
 /* A thread of the pool may still be in the library, where it would be waited for without end. */
-static _Noreturn void end_failed(const Error *failure) {
+static _Noreturn void end_failed(Generation *generation) {
+    const Error *failure = &generation->failure;
+    announce_failed(generation, failure);
     log_error("failed", "kind=%s error=\"%s\"", error_kind_name(failure->kind), failure->text);
     _exit(error_kind_exit_status(failure->kind));
 }
@@ -127,13 +133,10 @@ static _Noreturn void end_failed(const Error *failure) {
 /* After the warm-up, and again after the canary: then it is ready, and serves if there is a listener. */
 static bool on_warm(Generation *generation, Error *err) {
     if (generation->state == CONTROL_STATE_FAILED) {
-        announce(generation, CONTROL_EVENT_FAILED,
-                 json_pack("{s:s, s:s}", "kind", error_kind_name(generation->failure.kind), "error",
-                           generation->failure.text));
-        *err = generation->failure;
         if (generation->untried != NULL) {
-            end_failed(&generation->failure);
+            end_failed(generation);
         }
+        *err = generation->failure;
         return false;
     }
     if (generation->untried == NULL) {
@@ -222,9 +225,10 @@ static _Noreturn void end_at_once(Generation *generation) {
 /* The engine is of no more use, and nobody knows what it would do to an orderly end. The manager starts the
  * bundle anew, and what is not answered goes there. */
 static _Noreturn void give_up(Generation *generation, const char *why) {
+    Error failure = ERROR_INIT;
+    error_set(&failure, ERROR_ENGINE, "%s", why);
     log_error("engine-lost", "error=\"%s\"", why);
-    announce(generation, CONTROL_EVENT_FAILED,
-             json_pack("{s:s, s:s}", "kind", error_kind_name(ERROR_ENGINE), "error", why));
+    announce_failed(generation, &failure);
     _exit(error_kind_exit_status(ERROR_ENGINE));
 }
 
@@ -261,7 +265,6 @@ static bool finish(Generation *generation, uint64_t deadline_ms) {
     return true;
 }
 
-/* Once its outcome is there, it has nothing more to do than to end. */
 /* Somebody killed it. What is to be watched from now on. */
 static int replace_keeper(Handover *handover) {
     Error err = ERROR_INIT;
@@ -345,8 +348,8 @@ static bool prepare(Generation *generation, Error *err) {
     if (generation->spec.control_path == NULL) {
         return true;
     }
-    generation->server =
-        control_server_open(generation->spec.control_path, generation_command, generation, err);
+    generation->server = control_server_open(generation->spec.control_path, generation->spec.control_fd,
+                                             generation_command, generation, err);
     return generation->server != NULL;
 }
 
@@ -391,6 +394,9 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     generation->warm_up = (Gentle)GENTLE_INIT;
     generation->certification = CERTIFICATION_INIT;
     bool good = prepare(generation, err) && live(generation, signal_fd, err);
+    if (!good) {
+        announce_failed(generation, err);
+    }
     announce(generation, CONTROL_EVENT_COUNTS, counters_counts_json(&generation->counters));
     control_server_close(generation->server);
     pool_stop(generation->pool);

@@ -21,6 +21,7 @@ typedef struct GenerationSpec {
     const Manifest *manifest; /* of it */
     uint32_t number;          /* 0: runs alone */
     const char *control_path; /* NULL: runs alone */
+    int control_fd;           /* a first connection to it, which gets all events; -1: none */
     int listener_fd;          /* to serve on once ready; -1: it comes by CONTROL_ACCEPT */
     const Config *config;
     Nursery *nursery;   /* of further engines; NULL: there are none */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
 #include <signal.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/file.h"
@@ -14,6 +16,7 @@
 #include "bundles/base/log.h"
 #include "bundles/base/text.h"
 #include "quoted/confine.h"
+#include "quoted/control/message.h"
 #include "quoted/generation.h"
 
 CLEANUP_DEFINE(Manifest, manifest_free)
@@ -21,11 +24,12 @@ CLEANUP_DEFINE(Manifest, manifest_free)
 typedef struct Options {
     const char *bundle, *socket, *control, *config;
     uint32_t generation;
+    int control_fd; /* -1: none */
 } Options;
 
 static const char help[] =
     "Usage: quoted --bundle DIR --socket PATH [--config FILE]\n"
-    "       quoted --bundle DIR --generation N --control PATH [--config FILE]\n"
+    "       quoted --bundle DIR --generation N --control PATH [--control-fd FD] [--config FILE]\n"
     "\n"
     "The quote daemon: answers AESM requests with the quoting enclave of one unpacked bundle.\n"
     "\n"
@@ -35,6 +39,7 @@ static const char help[] =
     "                    the path is not removed at the end\n"
     "  --generation N    number of this run, given by the manager\n"
     "  --control PATH    control socket to make; the listener comes from the manager\n"
+    "  --control-fd FD   the manager's first connection to it, inherited\n"
     "  --config FILE     quoted.yaml; without it every setting has its default\n"
     "  --help, --version\n"
     "\n"
@@ -46,12 +51,27 @@ static bool usage(Error *err, const char *what) {
     return error_set(err, ERROR_USAGE, "%s: 'quoted --help' shows how", what);
 }
 
+/* Inherited, so it has to be kept from programs that this one might start. */
+static bool take_control_fd(const char *text, int *ret_fd) {
+    uint32_t number = 0;
+    if (!text_parse_u32(text, STDERR_FILENO + 1, INT32_MAX, &number) ||
+        fcntl((int)number, F_SETFD, FD_CLOEXEC) != 0) {
+        return false;
+    }
+    *ret_fd = (int)number;
+    return true;
+}
+
 static bool parse_options(int argc, char **argv, Options *options, Error *err) {
-    static const struct option names[] = {
-        {"bundle", required_argument, NULL, 'b'},     {"socket", required_argument, NULL, 's'},
-        {"generation", required_argument, NULL, 'g'}, {"control", required_argument, NULL, 'c'},
-        {"config", required_argument, NULL, 'f'},     {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},          {NULL, 0, NULL, 0}};
+    static const struct option names[] = {{"bundle", required_argument, NULL, 'b'},
+                                          {"socket", required_argument, NULL, 's'},
+                                          {"generation", required_argument, NULL, 'g'},
+                                          {"control", required_argument, NULL, 'c'},
+                                          {"control-fd", required_argument, NULL, 'd'},
+                                          {"config", required_argument, NULL, 'f'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
     for (int option; (option = getopt_long(argc, argv, "", names, NULL)) != -1;) {
         switch (option) {
         case 'b':
@@ -62,6 +82,11 @@ static bool parse_options(int argc, char **argv, Options *options, Error *err) {
             break;
         case 'c':
             options->control = optarg;
+            break;
+        case 'd':
+            if (!take_control_fd(optarg, &options->control_fd)) {
+                return usage(err, "--control-fd wants the number of a descriptor that is open");
+            }
             break;
         case 'f':
             options->config = optarg;
@@ -82,7 +107,8 @@ static bool parse_options(int argc, char **argv, Options *options, Error *err) {
         }
     }
     if (optind < argc || options->bundle == NULL || (options->socket == NULL) == (options->control == NULL) ||
-        (options->control != NULL) != (options->generation != 0)) {
+        (options->control != NULL) != (options->generation != 0) ||
+        (options->control == NULL && options->control_fd >= 0)) {
         return usage(err, "--bundle is needed, and either --socket or both --generation and --control");
     }
     return true;
@@ -164,12 +190,20 @@ static bool start_nursery(const Options *options, const Config *config, Generati
     return config->engines == 1 || spec->nursery != NULL;
 }
 
+/* What went wrong before there is a generation that says it. */
+static void tell_manager(int control_fd, const Error *failure) {
+    if (control_fd >= 0) {
+        control_message_send_failed(control_fd, failure);
+    }
+}
+
 static bool run(const Options *options, const Config *config, Error *err) {
     Handover handover = HANDOVER_INIT;
     CLEANUP(manifest_freep) Manifest *manifest = NULL;
     GenerationSpec spec = {.bundle = options->bundle,
                            .number = options->generation,
                            .control_path = options->control,
+                           .control_fd = options->control_fd,
                            .listener_fd = -1,
                            .config = config};
     /* Before the socket can be seen: from then on SIGTERM is an end in order. */
@@ -179,6 +213,7 @@ static bool run(const Options *options, const Config *config, Error *err) {
         !confine_enter(config, manifest, options->control, err) ||
         !start_nursery(options, config, &spec, manifest, err) ||
         (options->control != NULL && !handover_start(&handover, err))) {
+        tell_manager(options->control_fd, err);
         return false;
     }
     spec.manifest = manifest;
@@ -191,10 +226,11 @@ static bool run(const Options *options, const Config *config, Error *err) {
 
 int main(int argc, char **argv) {
     Error err = ERROR_INIT;
-    Options options = {0};
+    Options options = {.control_fd = -1};
     Config config;
     static char name[32] = "quoted";
     if (!parse_options(argc, argv, &options, &err) || !config_load(options.config, &config, &err)) {
+        tell_manager(options.control_fd, &err);
         (void)fprintf(stderr, "quoted: %s\n", err.text);
         return error_kind_exit_status(err.kind);
     }

@@ -91,10 +91,6 @@ static bool receive_failed(int errnum, ControlReceived *ret_received, Error *err
         *ret_received = CONTROL_RECEIVED_NOTHING;
         return true;
     }
-    if (errnum == ECONNRESET) {
-        *ret_received = CONTROL_RECEIVED_END;
-        return true;
-    }
     return error_set_errno(err, errnum, "control socket: cannot receive");
 }
 
@@ -114,9 +110,10 @@ bool control_message_receive(int socket, ControlMessage *message, ControlReceive
                               .msg_control = control.bytes,
                               .msg_controllen = sizeof control.bytes};
     ssize_t got;
+    /* A peer that went without reading everything resets, once; what it had sent can be read after that. */
     do {
         got = recvmsg(socket, &received, MSG_CMSG_CLOEXEC);
-    } while (got < 0 && errno == EINTR);
+    } while (got < 0 && (errno == EINTR || errno == ECONNRESET));
     if (got < 0) {
         return receive_failed(errno, ret_received, err);
     }
@@ -133,6 +130,18 @@ bool control_message_receive(int socket, ControlMessage *message, ControlReceive
     message->payload.data[message->payload.size] = 0;
     *ret_received = CONTROL_RECEIVED;
     return true;
+}
+
+json_t *control_failed_json(const Error *failure) {
+    return json_pack("{s:s, s:s}", "kind", error_kind_name(failure->kind), "error", failure->text);
+}
+
+void control_message_send_failed(int socket, const Error *failure) {
+    CLEANUP(json_freep) json_t *payload = control_failed_json(failure);
+    AUTO_FREE char *text = payload != NULL ? json_format(payload, false) : NULL;
+    if (text != NULL) {
+        (void)!control_message_send(socket, CONTROL_EVENT_FAILED, 0, 0, text, strlen(text), -1, NULL);
+    }
 }
 
 json_t *control_message_json(const ControlMessage *message, Error *err) {

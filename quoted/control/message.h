@@ -38,6 +38,11 @@ typedef enum ControlReceived {
 bool control_message_receive(int socket, ControlMessage *message, ControlReceived *ret_received, Error *err)
     __attribute__((warn_unused_result));
 
+/* The payload of CONTROL_EVENT_FAILED and _ALARM. NULL: out of memory. The caller owns it. */
+json_t *control_failed_json(const Error *failure) __attribute__((warn_unused_result));
+/* CONTROL_EVENT_FAILED, as the last words of a process: nobody may be there to hear them. */
+void control_message_send_failed(int socket, const Error *failure);
+
 /* The payload as JSON object; for a reply with status != 0 it fails with that kind and text instead. */
 json_t *control_message_json(const ControlMessage *message, Error *err) __attribute__((warn_unused_result));
 

@@ -2,6 +2,7 @@
 #include "quoted/control/server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -109,17 +110,17 @@ static bool is_trusted(int fd) {
            (peer.uid == 0 || peer.uid == geteuid());
 }
 
-static void admit(ControlServer *server, int connection) {
+static bool admit(ControlServer *server, int connection, bool watches) {
     AUTO_CLOSE int fd = connection;
     struct timeval limit = {.tv_sec = SEND_TIMEOUT_S};
     if (!is_trusted(fd) || setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) != 0) {
-        return;
+        return false;
     }
     (void)pthread_mutex_lock(&server->lock);
     ControlPeer *peer = find_place(server);
     if (peer != NULL) {
         peer->fd = fd;
-        atomic_store(&peer->watches, false);
+        atomic_store(&peer->watches, watches);
         if (pthread_create(&peer->thread, NULL, peer_run, peer) == 0) {
             (void)TAKE_FD(fd);
         } else {
@@ -127,6 +128,7 @@ static void admit(ControlServer *server, int connection) {
         }
     }
     (void)pthread_mutex_unlock(&server->lock);
+    return fd < 0; /* its place has it */
 }
 
 static void *server_run(void *context) {
@@ -134,7 +136,7 @@ static void *server_run(void *context) {
     for (;;) {
         int fd = accept4(server->listener_fd, NULL, NULL, SOCK_CLOEXEC);
         if (fd >= 0) {
-            admit(server, fd);
+            (void)admit(server, fd, false);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS) {
             (void)nanosleep(&(struct timespec){.tv_nsec = 10 * 1000 * 1000}, NULL);
         } else if (errno != EINTR && errno != ECONNABORTED) {
@@ -172,7 +174,8 @@ static bool bind_path(ControlServer *server, Error *err) {
     return true;
 }
 
-ControlServer *control_server_open(const char *path, ControlHandler handler, void *context, Error *err) {
+ControlServer *control_server_open(const char *path, int first_fd, ControlHandler handler, void *context,
+                                   Error *err) {
     CLEANUP(control_server_closep) ControlServer *server = calloc(1, sizeof *server);
     if (server == NULL) {
         error_set(err, ERROR_MEMORY, "control socket '%s': out of memory", path);
@@ -199,6 +202,10 @@ ControlServer *control_server_open(const char *path, ControlHandler handler, voi
     server->started = pthread_create(&server->thread, NULL, server_run, server) == 0;
     if (!server->started) {
         error_set(err, ERROR_SYSTEM, "control socket '%s': cannot start a thread", path);
+        return NULL;
+    }
+    if (first_fd >= 0 && !admit(server, fcntl(first_fd, F_DUPFD_CLOEXEC, 3), true)) {
+        error_set(err, ERROR_SYSTEM, "control socket '%s': cannot serve the connection that is given", path);
         return NULL;
     }
     return TAKE(server);

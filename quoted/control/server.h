@@ -19,9 +19,10 @@ typedef struct ControlPeer ControlPeer;
  * answers with control_peer_reply or control_peer_refuse, once. */
 typedef void (*ControlHandler)(void *context, ControlPeer *peer, ControlMessage *message);
 
-/* Binds the path (0600), replacing a socket on which nobody listens; ERROR_CONFLICT if somebody does. */
-ControlServer *control_server_open(const char *path, ControlHandler handler, void *context, Error *err)
-    __attribute__((warn_unused_result));
+/* Binds the path (0600), replacing a socket on which nobody listens; ERROR_CONFLICT if somebody does.
+ * `first_fd`: a connection that is there already, and watches; borrowed, -1: none. */
+ControlServer *control_server_open(const char *path, int first_fd, ControlHandler handler, void *context,
+                                   Error *err) __attribute__((warn_unused_result));
 /* Ends all threads and unlinks the path. */
 void control_server_close(ControlServer *server);
 

@@ -16,7 +16,7 @@ import unittest
 
 from tests.support import aesm, control
 from tests.support.control import Refused
-from tests.support.node import wait_until
+from tests.support.node import program, wait_until
 from tests.support.quoted import Quote, Stage, listener
 
 CONFLICT, INPUT, NOT_FOUND, USAGE = 7, 3, 6, 1  # ErrorKind
@@ -241,6 +241,25 @@ class Messages(Case):
         self.assertGreater(status["warm_up_us"], status["canary_us"])
         self.assertEqual((status["connections"], status["counters"]["accepted"]), (0, 0))
         self.assertEqual((status["counters"]["requests"], status["counters"]["answers"]), ({}, {}))
+
+    def test_the_first_connection_keeps_what_was_said_until_somebody_reads(self):
+        bad = STAGE.bundle("3.10", 8, "--fault", "init:0xe001")
+        for bundle, kind, words in ((bad, "engine", "0xe001"), (STAGE.path("none"), "not-found", "none")):
+            with self.subTest(kind):
+                ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                with ours, its, open(STAGE.path("log"), "wb") as log:
+                    process = subprocess.Popen([program("quoted"), "--bundle", str(bundle), "--generation", "1", "--control",
+                                                str(STAGE.path("first.sock")), "--control-fd", str(its.fileno())],
+                                               pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                    self.stack.callback(process.kill)
+                    its.close()
+                    process.wait(60)
+                    said = []
+                    while data := ours.recv(65536):
+                        said.append(control.Message(data, []))
+                failed = [message for message in said if message.type == control.FAILED]
+                self.assertEqual([(message.json()["kind"], words in message.json()["error"]) for message in failed],
+                                 [(kind, True)])
 
     def assert_failure_is_told(self, version, fault, words):
         """Events and exit status of a generation that fails to warm up."""

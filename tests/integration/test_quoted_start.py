@@ -81,6 +81,9 @@ class Refusals(unittest.TestCase):
                           ["--bundle", BUNDLE, "--control", "/x"], ["--bundle", BUNDLE, "--generation", "1"],
                           ["--bundle", BUNDLE, "--generation", "0", "--control", "/x"],
                           ["--bundle", BUNDLE, "--socket", "/x", "--generation", "1", "--control", "/y"],
+                          ["--bundle", BUNDLE, "--socket", "/x", "--control-fd", "0"],
+                          ["--bundle", BUNDLE, "--generation", "1", "--control", "/y", "--control-fd", "999"],
+                          ["--bundle", BUNDLE, "--generation", "1", "--control", "/y", "--control-fd", "2"],
                           ["--bundle", BUNDLE, "--socket", "relative/aesm.socket"]):
             with self.subTest(" ".join(map(str, arguments))):
                 self.refused(USAGE, "quoted --help", arguments=arguments)

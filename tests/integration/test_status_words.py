@@ -10,7 +10,7 @@ import unittest
 
 from tests.support import node as nodes
 
-ENGINE, USAGE = 16, 2
+ENGINE, USAGE, CONFIG = 16, 2, 3
 
 
 class Words(unittest.TestCase):
@@ -53,6 +53,14 @@ class Words(unittest.TestCase):
         self.assertRegex(self.status(node), r"lately +the last swap failed, \S+ ago: psw-simulated 1\.3 .*0xe001")
         node.ctl("swap", "1.2")
         self.assertNotIn("lately", self.status(node))
+
+    def test_a_generation_that_cannot_begin_says_why_too(self):
+        node = self.node()
+        node.ctl("stage", self.better)
+        node.quoted_path.write_text("threads: 4\ntreads: 4\n")
+        failed = node.ctl_raw("swap", "1.2")
+        self.assertEqual(failed.returncode, CONFIG)
+        self.assertRegex(failed.stderr, r"quoted\.yaml.*line 2, column 1.*treads.*; psw-simulated 1\.1 \([0-9a-f]{12}\) serves\n")
 
     def test_a_crash_that_was_mended_stays_in_sight(self):
         node = self.node()

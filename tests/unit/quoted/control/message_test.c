@@ -170,6 +170,21 @@ static void the_end_is_told_from_nothing(void **state) {
     assert_int_equal(hear(pair), CONTROL_RECEIVED_END);
 }
 
+static void last_words_are_heard_of_one_who_went_without_reading(void **state) {
+    Pair *pair = *state;
+    Error failure = ERROR_INIT;
+    assert_true(control_message_send(pair->ends[1], CONTROL_WATCH, 1, 0, NULL, 0, -1, NULL));
+    error_set(&failure, ERROR_CONFIG, "quoted.yaml: wrong");
+    control_message_send_failed(pair->ends[0], &failure);
+    cleanup_close(&pair->ends[0]);
+    pair->ends[0] = -1;
+    assert_int_equal(hear(pair), CONTROL_RECEIVED);
+    assert_int_equal(pair->message.header.type, CONTROL_EVENT_FAILED);
+    assert_string_equal(buffer_text(&pair->message.payload),
+                        "{\"kind\":\"config\",\"error\":\"quoted.yaml: wrong\"}");
+    assert_int_equal(hear(pair), CONTROL_RECEIVED_END);
+}
+
 static void sending_to_nobody_is_unavailable(void **state) {
     Pair *pair = *state;
     cleanup_close(&pair->ends[1]);
@@ -239,6 +254,7 @@ int main(void) {
         PAIR_TEST(more_than_one_descriptor_is_not_kept),
         PAIR_TEST(malformed_messages_are_input_errors),
         PAIR_TEST(the_end_is_told_from_nothing),
+        PAIR_TEST(last_words_are_heard_of_one_who_went_without_reading),
         PAIR_TEST(sending_to_nobody_is_unavailable),
         PAIR_TEST(sending_to_one_who_does_not_read_is_a_timeout),
         cmocka_unit_test(the_payload_is_json_or_the_others_error),
