@@ -13,7 +13,7 @@
 #include "bundles/base/file.h"
 #include "bundles/bundle_rules.h"
 
-enum { CHUNK_SIZE = 128 * 1024, EARLY_SIZE = 1024 * 1024 };
+enum { CHUNK_SIZE = 128 * 1024 };
 static_assert((int)MANIFEST_PATH_MAX <= (int)ARCHIVE_PATH_MAX, "every path of a manifest fits the archive");
 
 struct Bundle {
@@ -147,7 +147,7 @@ static bool read_file(Bundle *bundle, const ManifestFile *file, const BundleRead
     if (whole_wanted && !reading->enclave(reading->context, file, buffer_bytes(&whole), err)) {
         return false;
     }
-    if (fd >= 0 && file->size >= EARLY_SIZE) {
+    if (fd >= 0) {
         (void)sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* the disk may begin; sync_files waits */
     }
     return true;
@@ -158,8 +158,8 @@ static bool sync_file(int dir_fd, const char *path, Error *err) {
     return fd >= 0 && (fsync(fd) == 0 || error_set_errno(err, errno, "%s: cannot sync", path));
 }
 
-/* All at the end: the first carries what the file system has to note for all of them, the others are cheap.
- */
+/* All at the end: the first carries what the file system has to note for all of them, the others are cheap,
+ * because the place of every file on the disk is settled when its writing begins (read_file). */
 static bool sync_files(int dir_fd, const Manifest *manifest, Error *err) {
     for (size_t i = 0; i < manifest->files_count; i++) {
         if (!sync_file(dir_fd, manifest->files[i].path, err)) {

@@ -103,6 +103,7 @@ void deployment_free(Deployment *deployment) {
     timer_stop(&deployment->restarted_timer);
     timer_stop(&deployment->upkeep_timer);
     timer_stop(&deployment->takeover_timer);
+    timer_stop(&deployment->ahead);
     free(deployment->takeover);
     deployment->path_watch = sd_event_source_disable_unref(deployment->path_watch);
     for (size_t i = 0; i < deployment->generations_count; i++) {

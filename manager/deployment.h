@@ -99,7 +99,8 @@ bool deployment_clients_ask(Deployment *deployment, DeploymentFreshFn fresh, voi
 json_t *deployment_clients_json(const Deployment *deployment);
 json_t *deployment_clients_count(const Deployment *deployment);
 
-/* Runs the checks for a bundle that was just staged, so that its swap need not wait for them. */
+/* Runs the checks for a bundle that was just staged, so that its swap need not wait for them; when there is
+ * nothing else to do, so that whoever waits for the staging need not wait for them either. */
 void deployment_checks_ahead(Deployment *deployment, const char *digest);
 
 /* The last trial quote of who serves or served, in hex; NULL: there is none. Borrowed until the next. */

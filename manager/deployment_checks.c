@@ -103,12 +103,25 @@ void deployment_checks_run(Deployment *deployment) {
     }
 }
 
-void deployment_checks_ahead(Deployment *deployment, const char *digest) {
+static int on_idle(sd_event_source *source, void *context) {
+    (void)source;
+    Deployment *deployment = context;
     Error ignored = ERROR_INIT;
     const char *serving = deployment_serving(deployment) != NULL ? deployment->journal->serving.digest : "";
-    const ExaminationWish wish = {.bundle = digest, .serving = serving, .background = true};
+    const ExaminationWish wish = {.bundle = deployment->ahead_digest, .serving = serving, .background = true};
     if (!examinations_is_busy(deployment->examinations)) {
         (void)!examination_begin(deployment->examinations, &wish, NULL, NULL, &ignored);
+    }
+    return 0;
+}
+
+void deployment_checks_ahead(Deployment *deployment, const char *digest) {
+    sd_event_source *ahead = NULL;
+    deployment->ahead = sd_event_source_disable_unref(deployment->ahead);
+    if (text_copy(deployment->ahead_digest, sizeof deployment->ahead_digest, digest) &&
+        sd_event_add_defer(deployment->event, &ahead, on_idle, deployment) >= 0) {
+        (void)sd_event_source_set_priority(ahead, SD_EVENT_PRIORITY_IDLE);
+        deployment->ahead = ahead;
     }
 }
 

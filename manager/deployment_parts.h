@@ -109,6 +109,8 @@ struct Deployment {
     int64_t alarm_at;
 
     Examinations *examinations;
+    sd_event_source *ahead; /* checks that run when there is nothing else to do */
+    char ahead_digest[DIGEST_HEX_SIZE];
     SwapEvent gated;     /* what the swap under way goes on with when no check fails */
     json_t *test_result; /* of the test under way: what the generation said; NULL: nothing */
     bool test_examined;  /* the generation's part is over */

@@ -12,6 +12,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
@@ -182,6 +183,9 @@ static bool run(const json_t *arguments, void *prepared, json_t **ret_result, Er
     }
     if (work(&update, &failure)) {
         failure = ERROR_INIT;
+    }
+    if (update_source_is_remote(update.source)) {
+        (void)close(HELPER_DATA); /* the courier may end while the result is put together */
     }
     *ret_result =
         json_pack("{s:O?, s:o, s:O?, s:o, s:s?}", "channel", update.channel, "metadata",

@@ -40,9 +40,11 @@ static void note_rollback(Updates *updates, const StoreList *list, const StoreEn
 static bool read_facts(Updates *updates, UpdateNode *node, const StoreList *list, Error *err) {
     const char *digest = updates->spec.journal->serving.digest;
     const StoreEntry *serving = digest[0] != '\0' ? entry_of(list, digest) : NULL;
-    RequirementsHost host;
+    RequirementsHost host = {0};
     bool good = true;
-    requirements_host_live(&host);
+    if (list->count > 0) {
+        requirements_host_live(&host);
+    }
     host.simulated_allowed = updates->spec.config->simulated_allowed;
     note_rollback(updates, list, serving);
     node->staged = json_array();
