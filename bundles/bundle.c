@@ -64,10 +64,6 @@ const Manifest *bundle_manifest(const Bundle *bundle) {
     return bundle->manifest;
 }
 
-Manifest *bundle_take_manifest(Bundle *bundle) {
-    return TAKE(bundle->manifest);
-}
-
 void bundle_close(Bundle *bundle) {
     if (bundle == NULL) {
         return;

@@ -29,7 +29,6 @@ typedef struct Bundle Bundle;
 /* Reads the manifest; the descriptor stays the caller's and open as long as the bundle. */
 Bundle *bundle_open(int fd, const char *name, Error *err) __attribute__((warn_unused_result));
 const Manifest *bundle_manifest(const Bundle *bundle); /* borrowed */
-Manifest *bundle_take_manifest(Bundle *bundle);        /* the caller frees */
 void bundle_close(Bundle *bundle);
 
 /* Gets an enclave's file as a whole, its digest compared; false ends the reading with its error. */

@@ -193,11 +193,6 @@ const GateCheck *gate_check(const Gate *gate, size_t index) {
     return &gate->checks[index];
 }
 
-const EnclaveReport *gate_report(const Gate *gate, ManifestRole role) {
-    const GateEnclave *enclave = &gate->enclaves[index_of(role)];
-    return enclave->seen ? &enclave->report : NULL;
-}
-
 json_t *gate_json(const Gate *gate) {
     CLEANUP(json_freep) json_t *list = json_array();
     for (size_t i = 0; i < gate->checks_count; i++) {

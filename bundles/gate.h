@@ -58,9 +58,6 @@ const GateCheck *gate_check(const Gate *gate, size_t index);
 /* [{"id", "path" (null: the bundle), "verdict", "text"}]; NULL when out of memory. */
 json_t *gate_json(const Gate *gate);
 
-/* What an enclave was found to be, by role; NULL if none was seen. */
-const EnclaveReport *gate_report(const Gate *gate, ManifestRole role);
-
 /* May `offered` take the place of `installed` (NULL: of nothing)? An enclave with a lower ISVSVN has to be
  * allowed by name: its role, or the bundle's name for all of them. ERROR_PERMISSION. */
 bool gate_check_downgrade(const Manifest *installed, const Manifest *offered, const char *const *allowed,

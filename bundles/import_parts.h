@@ -43,8 +43,4 @@ const ImportFile *import_find(const Import *import, ManifestRole role);
 bool import_check_set(const Import *import, const Release **ret_release, Error *err)
     __attribute__((warn_unused_result));
 
-/* Writes bundle.yaml. */
-bool import_write_recipe(const Import *import, const Release *release, Error *err)
-    __attribute__((warn_unused_result));
-
 #endif

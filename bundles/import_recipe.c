@@ -107,7 +107,7 @@ static const char *version_of(const Import *import) {
     return import->options.version != NULL ? import->options.version : packages[0] != 0 ? packages : NULL;
 }
 
-bool import_write_recipe(const Import *import, const Release *release, Error *err) {
+static bool import_write_recipe(const Import *import, const Release *release, Error *err) {
     CLEANUP(buffer_done) Buffer yaml = BUFFER_INIT(RECIPE_SIZE_MAX);
     const char *version = version_of(import);
     if (version == NULL) {

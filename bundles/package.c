@@ -13,7 +13,7 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/package_parts.h"
 
-enum { CHUNK_SIZE = 64 * 1024, CONTROL_SIZE_MAX = 1024 * 1024, CONTROL_LINE_MAX = 4096 };
+enum { CHUNK_SIZE = 64 * 1024, CONTROL_SIZE_MAX = 1024 * 1024 };
 
 typedef struct Reading {
     int fd;

@@ -70,7 +70,7 @@ static bool measure(int dir_fd, ManifestFile *file, Error *err) {
     return digest_of_fd(fd, &file->digest, err) && identify(fd, file, err);
 }
 
-bool recipe_measure(int dir_fd, Manifest *manifest, Error *err) {
+static bool measure_all(int dir_fd, Manifest *manifest, Error *err) {
     uint64_t total = 0;
     for (size_t i = 0; i < manifest->files_count; i++) {
         if (!measure(dir_fd, &manifest->files[i], err)) {
@@ -92,5 +92,5 @@ Manifest *recipe_load(int dir_fd, Error *err) {
     }
     CLEANUP(manifest_keys_freep) ManifestKeys *keys = value;
     CLEANUP(manifest_freep) Manifest *manifest = manifest_keys_convert(keys, true, RECIPE_NAME, err);
-    return manifest != NULL && recipe_measure(dir_fd, manifest, err) ? TAKE(manifest) : NULL;
+    return manifest != NULL && measure_all(dir_fd, manifest, err) ? TAKE(manifest) : NULL;
 }

@@ -11,11 +11,8 @@
 
 #define RECIPE_NAME "bundle.yaml"
 
-/* Reads it beneath dir_fd and measures the files that it names. The caller frees. */
+/* Reads it beneath dir_fd and measures the files that it names: size, digest and, of enclaves, the identity.
+ * ERROR_VERIFY if a stated identity is another. The caller frees. */
 Manifest *recipe_load(int dir_fd, Error *err) __attribute__((warn_unused_result));
-
-/* Sets size, digest and, of enclaves, the identity of every file of a manifest from the files beneath dir_fd.
- * ERROR_VERIFY if a stated identity is another. */
-bool recipe_measure(int dir_fd, Manifest *manifest, Error *err) __attribute__((warn_unused_result));
 
 #endif

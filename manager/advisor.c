@@ -2,7 +2,6 @@
 #include "manager/advisor.h"
 
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "bundles/base/clock.h"
@@ -11,6 +10,7 @@
 #include "bundles/base/log.h"
 #include "bundles/base/text.h"
 #include "manager/advisor_report.h"
+#include "manager/pace.h"
 #include "manager/timer.h"
 #include "manager/transfer.h"
 
@@ -18,14 +18,7 @@
 #define INTEL_HOST_END ".trustedservices.intel.com/"
 #define INTEL_ROOT_CRL_BASE "https://certificates.trustedservices.intel.com"
 
-enum {
-    REPORT_MAX = 1024 * 1024,
-    FILE_SIZE_MAX = 4 * 1024 * 1024,
-    FIRST_MS = 2000,
-    CHANGED_MS = 2000,
-    RETRY_MS = 60 * 1000,
-    RETRY_DOUBLINGS_MAX = 8
-};
+enum { REPORT_MAX = 1024 * 1024, FILE_SIZE_MAX = 4 * 1024 * 1024, FIRST_MS = 2000, CHANGED_MS = 2000 };
 
 struct Advisor {
     AdvisorSpec spec;
@@ -89,22 +82,16 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context) {
 }
 
 static void plan(Advisor *advisor, uint64_t delay_ms) {
-    uint64_t dice = 0;
     if (advisor->spec.config->collateral_interval_ms == 0 || !is_configured(advisor)) {
         return;
     }
-    (void)!getrandom(&dice, sizeof dice, GRND_NONBLOCK); /* a fleet shall spread out */
-    delay_ms += delay_ms >= 10 ? dice % (delay_ms / 10) : 0;
     if (!timer_start(advisor->spec.event, &advisor->timer, delay_ms, on_timer, advisor)) {
         log_error("advice-not-planned", "error=\"out of memory\"");
     }
 }
 
 static void plan_next(Advisor *advisor) {
-    const uint64_t interval = advisor->spec.config->collateral_interval_ms;
-    unsigned doublings = advisor->failures < RETRY_DOUBLINGS_MAX ? advisor->failures : RETRY_DOUBLINGS_MAX;
-    uint64_t retry = doublings > 0 ? (uint64_t)RETRY_MS << (doublings - 1) : interval;
-    plan(advisor, retry < interval ? retry : interval);
+    plan(advisor, pace_next(advisor->spec.config->collateral_interval_ms, advisor->failures));
 }
 
 Advisor *advisor_new(const AdvisorSpec *spec, Error *err) {

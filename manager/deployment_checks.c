@@ -89,7 +89,7 @@ static void on_examined(void *context, const json_t *report, const Error *failur
     deployment_save(deployment);
 }
 
-void deployment_checks_run(Deployment *deployment) {
+static void deployment_checks_run(Deployment *deployment) {
     Error err = ERROR_INIT;
     const char *digest = deployment->journal->serving.digest;
     const ExaminationWish wish = {.bundle = digest, .serving = "", .background = true};

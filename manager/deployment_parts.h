@@ -174,7 +174,6 @@ bool deployment_verify(Deployment *deployment, const char *digest, DeploymentVer
     __attribute__((warn_unused_result));
 
 /* deployment_checks.c */
-void deployment_checks_run(Deployment *deployment);     /* of what serves */
 void deployment_platform_watch(Deployment *deployment); /* once, after recovery */
 void deployment_platform_look(Deployment *deployment);  /* did it change? */
 json_t *deployment_checks_json(const Deployment *deployment);

@@ -9,21 +9,18 @@
 #include "bundles/base/log.h"
 #include "bundles/base/text.h"
 #include "manager/deployment_parts.h"
+#include "manager/pace.h"
 #include "manager/timer.h"
 
 enum { RESTARTED_MS = 10 };
 
 static uint64_t pause_ms(const Deployment *deployment) {
-    uint64_t pause = deployment->config->restart_delay_ms;
+    const Config *config = deployment->config;
     if (deployment->restart_failures <= 1 || deployment_standby_is_ready(deployment)) {
         return 0;
     }
-    for (unsigned i = 2; i < deployment->restart_failures && pause < deployment->config->restart_delay_max_ms;
-         i++) {
-        pause *= 2;
-    }
-    return pause < deployment->config->restart_delay_max_ms ? pause
-                                                            : deployment->config->restart_delay_max_ms;
+    return pace_doubled(config->restart_delay_ms, config->restart_delay_max_ms,
+                        deployment->restart_failures - 2);
 }
 
 static void launch(Deployment *deployment) {

@@ -6,7 +6,6 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "bundles/base/cleanup.h"
@@ -17,6 +16,7 @@
 #include "manager/courier_transfer.h"
 #include "manager/helper_child.h"
 #include "manager/operation.h"
+#include "manager/pace.h"
 
 enum {
     ROUNDS_MAX = 3,    /* over all mirrors, without a new byte */
@@ -84,11 +84,9 @@ static bool prepare(const json_t *arguments, void **ret_prepared, Error *err) {
 
 /* With jitter, so that a fleet does not come back all at once. False: nobody waits any more. */
 static bool rest(const Carriage *carriage, unsigned round) {
-    uint16_t dice = 0;
     struct pollfd neighbour = {.fd = carriage->socket, .events = POLLIN};
-    (void)!getrandom(&dice, sizeof dice, GRND_NONBLOCK);
     int pause = PAUSE_MS << round;
-    pause = pause / 2 + pause * dice / UINT16_MAX;
+    pause = pause / 2 + (int)pace_chance((uint64_t)pause);
     int left = clock_left_ms(carriage->deadline_ms);
     return poll(&neighbour, 1, pause < left ? pause : left) == 0;
 }

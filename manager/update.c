@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "bundles/base/clock.h"
@@ -12,23 +11,13 @@
 #include "bundles/base/log.h"
 #include "bundles/base/text.h"
 #include "bundles/version.h"
+#include "manager/pace.h"
 #include "manager/timer.h"
 #include "manager/update_parts.h"
 
-enum {
-    METADATA_SIZE_MAX = 8 * 1024 * 1024,
-    FIRST_DELAY_MAX_MS = 60 * 1000,
-    RETRY_MS = 60 * 1000,
-    RETRY_DOUBLINGS_MAX = 12
-};
+enum { METADATA_SIZE_MAX = 8 * 1024 * 1024, FIRST_DELAY_MAX_MS = 60 * 1000 };
 
 static bool begin(Updates *updates, UpdateGoal goal, const UpdatesWish *wish, JournalWho who, Error *err);
-
-static uint64_t random_below(uint64_t limit) {
-    uint64_t dice = 0;
-    (void)!getrandom(&dice, sizeof dice, GRND_NONBLOCK); /* without it: no jitter for once */
-    return limit > 0 ? dice % limit : 0;
-}
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *context) {
     (void)source, (void)usec;
@@ -45,7 +34,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *context) {
     }
     if (!begin(updates, goals[updates->spec.config->automatic], &wish, itself, &err)) {
         log_warning("check-not-begun", "error=\"%s\"", err.text);
-        update_plan(updates, RETRY_MS);
+        update_plan(updates, pace_next(updates->spec.config->check_interval_ms, 1));
     }
     return 0;
 }
@@ -64,23 +53,16 @@ void update_plan(Updates *updates, uint64_t delay_ms) {
     update_memory_put(updates, "next_at", json_integer(clock_wall_s() + (int64_t)(delay_ms / 1000)));
 }
 
-/* With jitter of a tenth either way, so that a fleet spreads out. After a failure sooner, then less and less
- * often, up to the interval. */
 static void plan_next(Updates *updates) {
-    const uint64_t interval = updates->spec.config->check_interval_ms;
     const json_int_t failures = json_integer_value(json_object_get(updates->memory, "failures"));
-    uint64_t delay = interval;
-    if (failures > 0 && failures <= RETRY_DOUBLINGS_MAX) {
-        uint64_t retry = (uint64_t)RETRY_MS << (failures - 1);
-        delay = retry < interval ? retry : interval;
-    }
-    update_plan(updates, delay - delay / 10 + random_below(delay / 5));
+    update_plan(updates,
+                pace_next(updates->spec.config->check_interval_ms, failures > 0 ? (uint64_t)failures : 0));
 }
 
 static void plan_first(Updates *updates) {
     const uint64_t interval = updates->spec.config->check_interval_ms;
     const uint64_t soon =
-        random_below(interval / 10 < FIRST_DELAY_MAX_MS ? interval / 10 : FIRST_DELAY_MAX_MS);
+        pace_chance(interval / 10 < FIRST_DELAY_MAX_MS ? interval / 10 : FIRST_DELAY_MAX_MS);
     const json_int_t next_at = json_integer_value(json_object_get(updates->memory, "next_at"));
     const int64_t left = next_at - clock_wall_s();
     bool planned = left > 0 && (uint64_t)left * 1000 <= interval + interval / 10;

@@ -39,7 +39,7 @@ static bool host_has_provider(void) {
     return false;
 }
 
-bool confine_allows_network(const Config *config, const Manifest *manifest) {
+static bool confine_allows_network(const Config *config, const Manifest *manifest) {
     switch (config->network) {
     case CONFIG_NETWORK_ALLOW:
         return true;

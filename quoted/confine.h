@@ -18,7 +18,4 @@
 bool confine_enter(const Config *config, const Manifest *manifest, const char *control_path, Error *err)
     __attribute__((warn_unused_result));
 
-/* Whether the libraries of that bundle get the network. */
-bool confine_allows_network(const Config *config, const Manifest *manifest);
-
 #endif

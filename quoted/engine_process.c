@@ -10,7 +10,7 @@
 #include "quoted/relay.h"
 #include "quoted/trial.h"
 
-void engine_process_facts_write(const EngineFacts *facts, uint8_t payload[ENGINE_PROCESS_FACTS_SIZE]) {
+static void engine_process_facts_write(const EngineFacts *facts, uint8_t payload[ENGINE_PROCESS_FACTS_SIZE]) {
     memcpy(payload, &facts->target_info, SGX_TARGET_INFO_SIZE);
     memcpy(payload + SGX_TARGET_INFO_SIZE, facts->pub_key_id, ENGINE_PUB_KEY_ID_SIZE);
     bytes_put_le32(payload + SGX_TARGET_INFO_SIZE + ENGINE_PUB_KEY_ID_SIZE, facts->quote_size);

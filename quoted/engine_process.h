@@ -12,13 +12,12 @@
 #include "quoted/engine.h"
 #include "quoted/nursery.h"
 
-enum { ENGINE_PROCESS_FD = 3, ENGINE_PROCESS_FACTS_SIZE = SGX_TARGET_INFO_SIZE + ENGINE_PUB_KEY_ID_SIZE + 4 };
+enum { ENGINE_PROCESS_FACTS_SIZE = SGX_TARGET_INFO_SIZE + ENGINE_PUB_KEY_ID_SIZE + 4 };
 
 /* Runs until the end; false if the engine does not start. */
 bool engine_process_run(const NurserySpec *spec, int socket, Error *err) __attribute__((warn_unused_result));
 
-/* The payload of its READY. */
-void engine_process_facts_write(const EngineFacts *facts, uint8_t payload[ENGINE_PROCESS_FACTS_SIZE]);
+/* From the payload of its READY. */
 bool engine_process_facts_read(Bytes payload, EngineFacts *ret_facts) __attribute__((warn_unused_result));
 
 #endif

@@ -264,10 +264,3 @@ PoolLoad pool_load(Pool *pool) {
     (void)pthread_mutex_unlock(&pool->lock);
     return load;
 }
-
-uint32_t pool_quote_size(Pool *pool) {
-    EngineFacts facts;
-    uint32_t ducks = atomic_load(&pool->duck_quote_size);
-    engine_facts(pool->spec.engine, &facts);
-    return facts.quote_size > ducks ? facts.quote_size : ducks;
-}

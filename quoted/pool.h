@@ -61,7 +61,4 @@ typedef struct PoolLoad {
 } PoolLoad;
 PoolLoad pool_load(Pool *pool);
 
-/* The longest quote that clients have to make room for. */
-uint32_t pool_quote_size(Pool *pool);
-
 #endif

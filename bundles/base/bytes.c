@@ -49,15 +49,6 @@ bool bytes_take_le32(Bytes *cursor, uint32_t *ret_value) {
     return true;
 }
 
-bool bytes_take_le64(Bytes *cursor, uint64_t *ret_value) {
-    Bytes part;
-    if (!bytes_take(cursor, sizeof *ret_value, &part)) {
-        return false;
-    }
-    *ret_value = bytes_le64(part.data);
-    return true;
-}
-
 bool bytes_equal(Bytes a, Bytes b) {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }

@@ -25,7 +25,6 @@ bool bytes_take(Bytes *cursor, uint64_t size, Bytes *ret_part);
 bool bytes_take_u8(Bytes *cursor, uint8_t *ret_value);
 bool bytes_take_le16(Bytes *cursor, uint16_t *ret_value);
 bool bytes_take_le32(Bytes *cursor, uint32_t *ret_value);
-bool bytes_take_le64(Bytes *cursor, uint64_t *ret_value);
 
 bool bytes_equal(Bytes a, Bytes b);
 bool bytes_are_zero(Bytes bytes);

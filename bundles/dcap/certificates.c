@@ -194,7 +194,7 @@ X509 *certificates_find(const Certificates *list, const X509_NAME *subject, size
     return NULL;
 }
 
-bool certificate_name_has(const X509_NAME *name, const char *phrase) {
+static bool name_has(const X509_NAME *name, const char *phrase) {
     char text[COMMON_NAME_MAX];
     int size = X509_NAME_get_text_by_NID((X509_NAME *)name, NID_commonName, text, sizeof text);
     return size > 0 && strstr(text, phrase) != NULL;
@@ -217,7 +217,7 @@ static const char *form_problem(X509 *certificate, const RoleRules *rule) {
     if (pck_is_in(certificate) != rule->has_sgx_extension) {
         return rule->has_sgx_extension ? "has no SGX extension" : "has an SGX extension";
     }
-    if (!certificate_name_has(X509_get_subject_name(certificate), rule->phrase)) {
+    if (!name_has(X509_get_subject_name(certificate), rule->phrase)) {
         return "has another common name than its role demands";
     }
     return NULL;

@@ -58,9 +58,6 @@ bool certificate_check(X509 *certificate, X509 *issuer, CertificateRole role, Er
 /* Is it the root, or a certificate that the root has issued itself anew, for the same name and key? */
 bool certificate_is_root(X509 *certificate, X509 *root);
 
-/* True if the subject's common name contains the phrase. */
-bool certificate_name_has(const X509_NAME *name, const char *phrase);
-
 /* Did `issuer` sign this CRL, and does it list nothing but certificates of that issuer? ERROR_VERIFY. */
 bool certificate_check_crl(X509_CRL *crl, X509 *issuer, Error *err) __attribute__((warn_unused_result));
 bool certificate_is_revoked(X509 *certificate, X509_CRL *crl);

@@ -115,7 +115,7 @@ static void stream_freep(DigestStream **stream) {
     digest_stream_free(*stream);
 }
 
-bool tuf_key_fingerprint(const EVP_PKEY *pkey, TufScheme scheme, Digest *ret_fingerprint) {
+static bool fingerprint_of(const EVP_PKEY *pkey, TufScheme scheme, Digest *ret_fingerprint) {
     CLEANUP(stream_freep) DigestStream *stream = digest_stream_new();
     uint8_t label = (uint8_t)scheme;
     if (stream == NULL || !digest_stream_add(stream, &label, 1)) {
@@ -169,7 +169,7 @@ static const char *key_load(TufKey *key, const char *keytype, const char *scheme
     if (found == TUF_SCHEME_RSA_PSS && !is_fit_rsa(pkey)) {
         return "it is not an RSA key of 2048 to 16384 bits as its scheme says";
     }
-    if (!tuf_key_fingerprint(pkey, found, &key->fingerprint)) {
+    if (!fingerprint_of(pkey, found, &key->fingerprint)) {
         return "its public part cannot be read";
     }
     key->scheme = found;

@@ -47,8 +47,4 @@ const TufKey *tuf_keyring_find(const TufKeyring *keyring, const char *keyid); /*
 /* Whether the signature (raw bytes) is this key's over the message. Leaves no entry in OpenSSL's queue. */
 bool tuf_key_verify(const TufKey *key, Bytes message, Bytes signature);
 
-/* The fingerprint of an OpenSSL public or private key of a known scheme. */
-bool tuf_key_fingerprint(const EVP_PKEY *pkey, TufScheme scheme, Digest *ret_fingerprint)
-    __attribute__((warn_unused_result));
-
 #endif

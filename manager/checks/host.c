@@ -144,16 +144,6 @@ bool host_read_at(const Host *host, const char *path, uint64_t offset, void *dat
     return fd >= 0 && pread(fd, data, size, (off_t)offset) == (ssize_t)size;
 }
 
-bool host_read_link(const Host *host, const char *path, char *buffer, size_t size) {
-    AUTO_CLOSE int fd = host_open_file(host, path, O_PATH | O_NOFOLLOW);
-    ssize_t length = fd >= 0 && size > 0 ? readlinkat(fd, "", buffer, size - 1) : -1;
-    if (length < 0) {
-        return false;
-    }
-    buffer[length] = '\0';
-    return true;
-}
-
 int host_stat(const Host *host, const char *path, struct stat *ret_facts) {
     return host->stat(host, path, true, ret_facts);
 }

@@ -75,7 +75,6 @@ bool host_read_line(const Host *host, const char *path, char *buffer, size_t siz
 bool host_read_u64(const Host *host, const char *path, uint64_t *ret_value);
 /* Bytes at an offset, all or nothing: /dev/cpu/0/msr. */
 bool host_read_at(const Host *host, const char *path, uint64_t offset, void *data, size_t size);
-bool host_read_link(const Host *host, const char *path, char *buffer, size_t size);
 
 /* 0 or an errno. */
 int host_stat(const Host *host, const char *path, struct stat *ret_facts);

@@ -103,15 +103,6 @@ void report_waive(CheckReport *report, const CheckWaiver *waivers, size_t count,
     }
 }
 
-const CheckResult *report_failure(const CheckReport *report) {
-    for (size_t i = 0; i < report->count; i++) {
-        if (report->results[i].status == CHECK_FAIL) {
-            return &report->results[i];
-        }
-    }
-    return NULL;
-}
-
 static json_t *result_json(const CheckResult *result) {
     const Check *check = result->check;
     json_t *json = json_pack("{s:s, s:s, s:s, s:s, s:s}", "id", check->id, "status",

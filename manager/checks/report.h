@@ -40,9 +40,6 @@ void report_run_one(const CheckSubject *subject, const Check *check, CheckResult
 /* What failed or warned and has a waiver that has not expired becomes "waived". */
 void report_waive(CheckReport *report, const CheckWaiver *waivers, size_t count, int64_t now);
 
-/* The first that failed; NULL: none. */
-const CheckResult *report_failure(const CheckReport *report);
-
 /* {"checks": [{"id", "status", "severity", "title", "text", "remedy"}], "counts": {...}, "milliseconds"};
  * "remedy" where there is something to do. NULL: out of memory. */
 json_t *report_json(const CheckReport *report);

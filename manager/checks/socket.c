@@ -15,7 +15,7 @@
 
 #define ABSTRACT_NAME "@sgx_aesm_socket_base"
 
-enum { PROCESS_NAME_SIZE = 32, STALE_MOUNTS_MAX = 8 };
+enum { PROCESS_NAME_SIZE = 32 };
 
 /* The directory of socket.path; false: there is no path. */
 static bool directory_of(const CheckSubject *subject, CheckResult *result, char *buffer, size_t size) {

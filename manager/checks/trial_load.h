@@ -43,8 +43,6 @@ typedef enum TrialVerdict {
     TRIAL_VERDICTS_COUNT
 } TrialVerdict;
 
-const char *trial_verdict_name(TrialVerdict verdict); /* "no-epc"; stable */
-
 enum { TRIAL_FILES_MAX = 8, TRIAL_TEXT_MAX = 400, TRIAL_TIMEOUT_MS = 20000 };
 
 typedef struct TrialResult {

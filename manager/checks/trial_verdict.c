@@ -8,34 +8,6 @@
 #include "bundles/sgx/measure.h"
 #include "manager/checks/trial_parts.h"
 
-static const char *const verdict_names[TRIAL_VERDICTS_COUNT] = {
-    [TRIAL_LOADED] = "loaded",
-    [TRIAL_NO_DEVICE] = "no-device",
-    [TRIAL_NO_PERMISSION] = "no-permission",
-    [TRIAL_NO_PROVISION_DEVICE] = "no-provision-device",
-    [TRIAL_NO_PROVISION_PERMISSION] = "no-provision-permission",
-    [TRIAL_NO_EPC] = "no-epc",
-    [TRIAL_NOEXEC] = "noexec",
-    [TRIAL_BAD_RANGE] = "bad-range",
-    [TRIAL_FOREIGN_DRIVER] = "foreign-driver",
-    [TRIAL_BAD_FILE] = "bad-file",
-    [TRIAL_BAD_SIGSTRUCT] = "bad-sigstruct",
-    [TRIAL_BAD_SIGNATURE] = "bad-signature",
-    [TRIAL_BAD_MEASUREMENT] = "bad-measurement",
-    [TRIAL_BAD_ATTRIBUTES] = "bad-attributes",
-    [TRIAL_LAUNCH_CONTROL] = "launch-control",
-    [TRIAL_DRIVER_BUG] = "driver-bug",
-    [TRIAL_REFUSED] = "refused",
-    [TRIAL_BUSY] = "busy",
-    [TRIAL_FAILED] = "failed",
-    [TRIAL_CRASHED] = "crashed",
-    [TRIAL_TIMED_OUT] = "timed-out",
-};
-
-const char *trial_verdict_name(TrialVerdict verdict) {
-    return verdict_names[verdict];
-}
-
 void trial_say(TrialResult *result, TrialVerdict verdict, const char *format, ...) {
     va_list args;
     va_start(args, format);

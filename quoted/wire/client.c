@@ -224,11 +224,6 @@ bool aesm_client_quote_size(const AesmClient *client, AesmCode *ret_code, uint32
     return ask_number(client, &request, ret_code, ret_size, err);
 }
 
-bool aesm_client_key_count(const AesmClient *client, AesmCode *ret_code, uint32_t *ret_count, Error *err) {
-    AesmRequest request = {.number = AESM_KEY_COUNT};
-    return ask_number(client, &request, ret_code, ret_count, err);
-}
-
 bool aesm_client_quote(const AesmClient *client, const SgxReport *report, uint32_t buffer_size,
                        SgxQeReportInfo *info, AesmCode *ret_code, Buffer *ret_quote, Error *err) {
     AesmRequest request = {.number = AESM_QUOTE,

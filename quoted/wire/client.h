@@ -33,8 +33,5 @@ bool aesm_client_quote_size(const AesmClient *client, AesmCode *ret_code, uint32
 bool aesm_client_quote(const AesmClient *client, const SgxReport *report, uint32_t buffer_size,
                        SgxQeReportInfo *info, AesmCode *ret_code, Buffer *ret_quote, Error *err)
     __attribute__((warn_unused_result));
-/* Request 21. */
-bool aesm_client_key_count(const AesmClient *client, AesmCode *ret_code, uint32_t *ret_count, Error *err)
-    __attribute__((warn_unused_result));
 
 #endif

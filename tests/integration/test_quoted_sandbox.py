@@ -3,7 +3,6 @@
 
 import os
 import pathlib
-import socket
 import unittest
 
 from tests.support import aesm

@@ -7,7 +7,6 @@ import json
 import os
 import pathlib
 import shutil
-import socket
 import tempfile
 import time
 import unittest

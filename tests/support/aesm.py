@@ -9,7 +9,6 @@ import socket
 import struct
 
 INIT, SIZE, QUOTE, SELECT, NUM, IDS = 15, 16, 17, 19, 21, 22
-LEGACY = (1, 2, 3, 4, 10, 11, 12, 13, 14, 18)
 BUSY = 18
 DEADLINE = 15.0  # seconds for one exchange: what Intel's own client waits
 

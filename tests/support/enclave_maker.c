@@ -124,7 +124,7 @@ void maker_sign(EnclaveMaker *maker, size_t entry, EVP_PKEY *key) {
     BN_CTX_free(context);
 }
 
-void maker_sign_as(EnclaveMaker *maker, const uint8_t mr_enclave[32], EVP_PKEY *key) {
+static void maker_sign_as(EnclaveMaker *maker, const uint8_t mr_enclave[32], EVP_PKEY *key) {
     for (size_t i = 0; i < maker->entries_count; i++) {
         memcpy(maker_sigstruct(maker, i) + 960, mr_enclave, 32);
         maker_sign(maker, i, key);

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { MAKER_ENTRIES_MAX = 4, MAKER_FILE_MAX = 65536, MAKER_PAGES_MAX = 1024, MAKER_LAYOUT_MAX = 16 };
+enum { MAKER_ENTRIES_MAX = 4, MAKER_FILE_MAX = 65536, MAKER_LAYOUT_MAX = 16 };
 
 /* Where things are in every file. */
 enum {
@@ -81,8 +81,6 @@ void maker_init(EnclaveMaker *maker);
 void maker_make(EnclaveMaker *maker, EVP_PKEY *key);
 /* Signs the SIGSTRUCT of one entry in the file anew, after a change of its fields. */
 void maker_sign(EnclaveMaker *maker, size_t entry, EVP_PKEY *key);
-/* Does so for all, with this MRENCLAVE. */
-void maker_sign_as(EnclaveMaker *maker, const uint8_t mr_enclave[32], EVP_PKEY *key);
 uint8_t *maker_sigstruct(EnclaveMaker *maker, size_t entry);
 void maker_mr_signer(EVP_PKEY *key, uint8_t ret_mr_signer[32]);
 

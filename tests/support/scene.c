@@ -104,7 +104,7 @@ static int scene_stat(const Host *host, const char *path, bool follow, struct st
     return 0;
 }
 
-HostCpuid scene_registers(const Scene *scene, uint32_t leaf, uint32_t subleaf) {
+static HostCpuid scene_registers(const Scene *scene, uint32_t leaf, uint32_t subleaf) {
     for (size_t i = scene->leaves_count; i > 0; i--) {
         if (scene->leaves[i - 1].leaf == leaf && scene->leaves[i - 1].subleaf == subleaf) {
             return scene->leaves[i - 1].registers;

@@ -71,6 +71,5 @@ void scene_run(const Prop *base, const SceneCase *cases, size_t count, void (*pr
 void scene_put(Scene *scene, const Prop *prop);
 /* Sets one leaf, in place of what it was. */
 void scene_leaf(Scene *scene, uint32_t leaf, uint32_t subleaf, HostCpuid registers);
-HostCpuid scene_registers(const Scene *scene, uint32_t leaf, uint32_t subleaf);
 
 #endif

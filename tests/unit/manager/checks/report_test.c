@@ -112,18 +112,6 @@ static void a_waiver_holds_until_its_end_and_for_its_check_alone(void **state) {
     report_done(&report);
 }
 
-static void the_first_failure_is_named(void **state) {
-    Fixture *fixture = *state;
-    CheckReport report;
-    Error err = ERROR_INIT;
-    assert_true(report_run(&fixture->subject, true, &report, &err));
-    const CheckResult *failure = report_failure(&report);
-    assert_non_null(failure);
-    assert_int_equal(failure->status, CHECK_FAIL);
-    report_done(&report);
-    assert_null(report_failure(&report));
-}
-
 static void junit_escapes_what_xml_would_not_take(void **state) {
     (void)state;
     char *text = NULL;
@@ -155,7 +143,6 @@ int main(void) {
         cmocka_unit_test(ids_are_of_their_family_and_each_is_there_once),
         cmocka_unit_test_setup_teardown(every_check_has_one_result_and_what_is_not_run_says_why, begin, end),
         cmocka_unit_test_setup_teardown(a_waiver_holds_until_its_end_and_for_its_check_alone, begin, end),
-        cmocka_unit_test_setup_teardown(the_first_failure_is_named, begin, end),
         cmocka_unit_test(junit_escapes_what_xml_would_not_take),
         cmocka_unit_test(bytes_that_are_not_printable_do_not_reach_the_terminal),
     };

@@ -128,23 +128,19 @@ static void a_refusal_is_an_outcome_not_an_error(void **state) {
     assert_int_equal(size, 7);
 }
 
-static void sizes_and_counts_are_given(void **state) {
+static void a_quote_size_is_given(void **state) {
     (void)state;
     CLEANUP(aesm_response_done) AesmResponse response = AESM_RESPONSE_INIT(FRAME_MAX);
     AesmCode code = 99;
     uint32_t number = 0;
-    for (int turn = 0; turn < 2; turn++) {
-        AesmNumber asked = turn == 0 ? AESM_QUOTE_SIZE : AESM_KEY_COUNT;
-        aesm_response_begin(&response, AESM_SUCCESS);
-        aesm_response_add_number(&response, 2, 4000 + (unsigned)turn);
-        Server server = {0};
-        AesmClient client = server_start(&server, aesm_response_end(&response, asked), 5000);
-        assert_true(turn == 0 ? aesm_client_quote_size(&client, &code, &number, NULL)
-                              : aesm_client_key_count(&client, &code, &number, NULL));
-        assert_int_equal(server_end(&server).number, asked);
-        assert_int_equal(code, AESM_SUCCESS);
-        assert_int_equal(number, 4000 + turn);
-    }
+    aesm_response_begin(&response, AESM_SUCCESS);
+    aesm_response_add_number(&response, 2, 4000);
+    Server server = {0};
+    AesmClient client = server_start(&server, aesm_response_end(&response, AESM_QUOTE_SIZE), 5000);
+    assert_true(aesm_client_quote_size(&client, &code, &number, NULL));
+    assert_int_equal(server_end(&server).number, AESM_QUOTE_SIZE);
+    assert_int_equal(code, AESM_SUCCESS);
+    assert_int_equal(number, 4000);
 }
 
 /* Asks for a quote of 5 bytes; the server says one of `size`, and an info if told to. */
@@ -265,11 +261,11 @@ static void nobody_listening_is_unavailable(void **state) {
     uint32_t number = 0;
     Error err = ERROR_INIT;
     AesmClient client = {.path = "@psw-nobody-listens-here", .timeout_ms = 1000};
-    assert_false(aesm_client_key_count(&client, &code, &number, &err));
+    assert_false(aesm_client_quote_size(&client, &code, &number, &err));
     assert_int_equal(err.kind, ERROR_UNAVAILABLE);
     err = ERROR_INIT;
     client.path = "/nonexistent/aesm.socket";
-    assert_false(aesm_client_key_count(&client, &code, &number, &err));
+    assert_false(aesm_client_quote_size(&client, &code, &number, &err));
     assert_int_equal(err.kind, ERROR_UNAVAILABLE);
 }
 
@@ -282,7 +278,7 @@ static void a_path_that_is_too_long_is_refused(void **state) {
     AesmCode code = 0;
     uint32_t number = 0;
     Error err = ERROR_INIT;
-    assert_false(aesm_client_key_count(&client, &code, &number, &err));
+    assert_false(aesm_client_quote_size(&client, &code, &number, &err));
     assert_int_equal(err.kind, ERROR_USAGE);
 }
 
@@ -290,7 +286,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(init_quote_gives_target_info_and_key_id),
         cmocka_unit_test(a_refusal_is_an_outcome_not_an_error),
-        cmocka_unit_test(sizes_and_counts_are_given),
+        cmocka_unit_test(a_quote_size_is_given),
         cmocka_unit_test(a_quote_replaces_the_buffer_and_fills_the_info),
         cmocka_unit_test(a_quote_of_another_size_or_without_info_is_malformed),
         cmocka_unit_test(each_broken_answer_has_its_own_error),
