@@ -15,8 +15,7 @@
 
 #include "bundles/base/buffer.h"
 #include "bundles/base/cleanup.h"
-
-enum { OUT_MAX = 4 << 20 };
+#include "bundles/package_parts.h"
 
 static void freep_archive(struct archive **archive) {
     (void)archive_write_free(*archive);
@@ -39,21 +38,25 @@ static void put(struct archive *archive, const char *path, unsigned type, const 
     archive_entry_free(entry);
 }
 
-/* A tar archive with two files, a link, and a name that climbs. */
-static int tar_file(bool gzip) {
-    static uint8_t out[OUT_MAX];
-    size_t used = 0;
-    CLEANUP(freep_archive) struct archive *archive = archive_write_new();
-    assert_int_equal(archive_write_set_format_ustar(archive), ARCHIVE_OK);
+/* A tar archive that is written into a descriptor. */
+static struct archive *tar_begin(int *ret_fd, bool gzip) {
+    struct archive *archive = archive_write_new();
+    *ret_fd = memfd_create("package", MFD_CLOEXEC);
+    assert_int_equal(archive_write_set_format_pax_restricted(archive), ARCHIVE_OK);
     assert_int_equal(gzip ? archive_write_add_filter_gzip(archive) : archive_write_add_filter_none(archive),
                      ARCHIVE_OK);
-    assert_int_equal(archive_write_open_memory(archive, out, sizeof out, &used), ARCHIVE_OK);
+    assert_int_equal(archive_write_open_fd(archive, *ret_fd), ARCHIVE_OK);
+    return archive;
+}
+
+/* With two files, a link, and a name that climbs. */
+static int tar_file(bool gzip) {
+    int fd = -1;
+    CLEANUP(freep_archive) struct archive *archive = tar_begin(&fd, gzip);
     put(archive, "./usr/lib/a.so", AE_IFREG, "first", 5);
     put(archive, "link", AE_IFLNK, "usr/lib/a.so", 0);
     put(archive, "/../b", AE_IFREG, "second", 6);
     assert_int_equal(archive_write_close(archive), ARCHIVE_OK);
-    int fd = memfd_create("package", MFD_CLOEXEC);
-    assert_int_equal(write(fd, out, used), used);
     return fd;
 }
 
@@ -169,6 +172,45 @@ static void what_is_no_package_is_refused(void **state) {
         ERROR_INPUT, "no data.tar");
 }
 
+static void the_limits_of_texts_and_paths_hold_exactly(void **state) {
+    (void)state;
+    char letters[PACKAGE_PATH_MAX + 2], text[PACKAGE_TEXT_MAX + 1];
+    memset(letters, 'a', sizeof letters);
+    for (int over = -1; over <= 1; over++) {
+        Error err = ERROR_INIT;
+        Seen seen = {.wanted = ""};
+        PackageInfo info;
+        int fd = -1;
+        CLEANUP(freep_archive) struct archive *archive = tar_begin(&fd, false);
+        assert_int_equal(package_take_text("name", letters, (size_t)(PACKAGE_TEXT_MAX + over), text, &err),
+                         over <= 0);
+        letters[PACKAGE_PATH_MAX + over] = 0;
+        put(archive, letters, AE_IFREG, "", 0);
+        letters[PACKAGE_PATH_MAX + over] = 'a';
+        assert_int_equal(archive_write_close(archive), ARCHIVE_OK);
+        err = ERROR_INIT;
+        assert_true(read_package(fd, &seen, &info, &err)); /* a longer one is passed over */
+        assert_int_equal(seen.asked, over <= 0);
+    }
+}
+
+static void the_limit_of_files_holds_exactly(void **state) {
+    (void)state;
+    for (int over = -1; over <= 1; over++) {
+        Error err = ERROR_INIT;
+        Seen seen = {.wanted = ""};
+        PackageInfo info;
+        int fd = -1;
+        CLEANUP(freep_archive) struct archive *archive = tar_begin(&fd, false);
+        for (int i = 0; i < PACKAGE_FILES_MAX + over; i++) {
+            put(archive, "f", AE_IFREG, "", 0);
+        }
+        assert_int_equal(archive_write_close(archive), ARCHIVE_OK);
+        assert_int_equal(read_package(fd, &seen, &info, &err), over <= 0);
+        assert_int_equal(err.kind, over <= 0 ? ERROR_NONE : ERROR_LIMIT);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_files_are_handed_over_and_links_passed_over),
@@ -176,6 +218,8 @@ int main(void) {
         cmocka_unit_test(a_kind_is_told_by_its_bytes),
         cmocka_unit_test(headers_of_rpm_that_lie_are_refused),
         cmocka_unit_test(what_is_no_package_is_refused),
+        cmocka_unit_test(the_limits_of_texts_and_paths_hold_exactly),
+        cmocka_unit_test(the_limit_of_files_holds_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "bundles/base/buffer.h"
 static Releases *builtin(void) {
     Error err = ERROR_INIT;
     Releases *releases = releases_new(&err);
@@ -106,6 +107,39 @@ static void a_table_with_a_mistake_is_refused(void **state) {
     }
 }
 
+/* A table of so many releases, each with so many drivers and PSW versions; the first one's date has so many
+ * bytes. */
+static bool parse_lengths(int count, int drivers, int psw, int date) {
+    CLEANUP(buffer_done) Buffer yaml = BUFFER_INIT(1 << 20);
+    assert_true(buffer_append_text(&yaml, "format: 1\nreleases:\n"));
+    for (int i = 0; i < count; i++) {
+        assert_true(
+            buffer_append_format(&yaml, "  - dcap: \"1.%d\"\n    date: \"%0*d\"\n    psw:\n", i, date, 1));
+        for (int v = 0; v < psw; v++) {
+            assert_true(buffer_append_format(&yaml, "      - \"2.%d\"\n", v));
+        }
+        assert_true(buffer_append_text(
+            &yaml, "    qe3:\n      isvsvn: 1\n    id_enclave:\n      isvsvn: 1\n    pce:\n"
+                   "      isvsvn: 1\n    drivers:\n"));
+        for (int d = 0; d < drivers; d++) {
+            assert_true(buffer_append_text(&yaml, "      - flavour: in-kernel\n"));
+        }
+    }
+    Error err = ERROR_INIT;
+    CLEANUP(releases_freep) Releases *releases = releases_parse(buffer_bytes(&yaml), "t", &err);
+    return releases != NULL;
+}
+
+static void the_limits_of_a_table_hold_exactly(void **state) {
+    (void)state;
+    for (int over = -1; over <= 1; over++) {
+        assert_int_equal(parse_lengths(RELEASES_MAX + over, 1, 1, 1), over <= 0);
+        assert_int_equal(parse_lengths(1, RELEASE_DRIVERS_MAX + over, 1, 1), over <= 0);
+        assert_int_equal(parse_lengths(1, 1, RELEASE_PSW_MAX + over, 1), over <= 0);
+        assert_int_equal(parse_lengths(1, 1, 1, RELEASE_VERSION_MAX + over), over <= 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_table_in_the_tree_is_the_one_built_in),
@@ -114,6 +148,7 @@ int main(void) {
         cmocka_unit_test(what_the_table_does_not_reach_is_newer_not_mixed),
         cmocka_unit_test(one_isvsvn_of_two_builds_is_told_apart_by_the_files_version),
         cmocka_unit_test(a_table_with_a_mistake_is_refused),
+        cmocka_unit_test(the_limits_of_a_table_hold_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

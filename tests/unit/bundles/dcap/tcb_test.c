@@ -11,8 +11,11 @@
 
 #include <cmocka.h>
 
+#include "bundles/base/buffer.h"
 #include "bundles/base/cleanup.h"
 #include "bundles/base/json.h"
+#include "bundles/dcap/qe_identity.h"
+#include "bundles/dcap/tcb_info.h"
 
 static void every_status_of_intel_s_has_a_name_that_reads_back(void **state) {
     (void)state;
@@ -83,11 +86,81 @@ static void a_level_without_date_status_or_printable_advisories_is_refused(void 
     }
 }
 
+/* A level with so many advisories, each of so many bytes. */
+static bool grade_advisories(int count, int size) {
+    CLEANUP(buffer_done) Buffer level = BUFFER_INIT(1 << 16);
+    TcbGrade read;
+    assert_true(buffer_append_text(
+        &level, "{\"tcbDate\":\"2024-03-13T00:00:00Z\",\"tcbStatus\":\"UpToDate\",\"advisoryIDs\":["));
+    for (int i = 0; i < count; i++) {
+        assert_true(buffer_append_format(&level, "%s\"%0*d\"", i > 0 ? "," : "", size, i));
+    }
+    assert_true(buffer_append_text(&level, "]}"));
+    return grade(buffer_text(&level), &read, NULL);
+}
+
+static void the_limits_of_advisories_hold_exactly(void **state) {
+    (void)state;
+    for (int over = -1; over <= 1; over++) {
+        assert_int_equal(grade_advisories(TCB_ADVISORIES_MAX + over, 2), over <= 0);
+        assert_int_equal(grade_advisories(2, TCB_ADVISORY_SIZE_MAX + over), over <= 0);
+    }
+}
+
+/* A document with so many levels; `tcb` is what a level has to say. */
+static json_t *with_levels(const char *document, const char *tcb, int count) {
+    CLEANUP(buffer_done) Buffer text = BUFFER_INIT(1 << 20);
+    assert_true(buffer_append_format(&text, "{%s,\"tcbLevels\":[", document));
+    for (int i = 0; i < count; i++) {
+        assert_true(buffer_append_format(
+            &text, "%s{\"tcb\":{%s},\"tcbDate\":\"2024-03-13T00:00:00Z\",\"tcbStatus\":\"UpToDate\"}",
+            i > 0 ? "," : "", tcb));
+    }
+    assert_true(buffer_append_text(&text, "]}"));
+    return json_parse(buffer_bytes(&text), "document", NULL);
+}
+
+#define DATES "\"issueDate\":\"2024-03-13T00:00:00Z\",\"nextUpdate\":\"2024-04-13T00:00:00Z\""
+#define NUMBER "\"tcbEvaluationDataNumber\":16"
+#define SVN "{\"svn\":1}"
+#define FOUR_SVNS SVN "," SVN "," SVN "," SVN
+
+static void the_limit_of_levels_holds_exactly(void **state) {
+    (void)state;
+    static const char platform[] = "\"id\":\"SGX\",\"version\":3,\"tcbType\":0,\"fmspc\":\"00906ea10000\","
+                                   "\"pceId\":\"0000\"," DATES "," NUMBER,
+                      components[] = "\"sgxtcbcomponents\":[" FOUR_SVNS "," FOUR_SVNS "," FOUR_SVNS
+                                     "," FOUR_SVNS "],\"pcesvn\":13";
+    static const char enclave[] =
+        "\"id\":\"QE\",\"version\":2,\"miscselect\":\"00000000\",\"miscselectMask\":"
+        "\"FFFFFFFF\",\"attributes\":\"11000000000000000000000000000000\","
+        "\"attributesMask\":\"FBFFFFFFFFFFFFFF0000000000000000\",\"mrsigner\":\""
+        "8C4F5775D796503E96137F77C68A829A0056AC8DED70140B081B094490C57BFF\","
+        "\"isvprodid\":1," DATES "," NUMBER;
+    for (int over = -TCB_LEVELS_MAX; over <= 1; over += over < -1 ? TCB_LEVELS_MAX - 1 : 1) { /* none, too */
+        const bool taken = over <= 0 && over > -TCB_LEVELS_MAX;
+        CLEANUP(json_freep) json_t *info_json = with_levels(platform, components, TCB_LEVELS_MAX + over);
+        CLEANUP(json_freep)
+        json_t *identity_json = with_levels(enclave, "\"isvsvn\":8", TCB_LEVELS_MAX + over);
+        Error err = ERROR_INIT;
+        CLEANUP(tcb_info_freep) TcbInfo *info = tcb_info_new(info_json, &err);
+        if ((info != NULL) != taken) {
+            fail_msg("%+d: %s", over, err.text);
+        }
+        CLEANUP(qe_identity_freep) QeIdentity *identity = qe_identity_new(identity_json, &err);
+        if ((identity != NULL) != taken) {
+            fail_msg("%+d: %s", over, err.text);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_of_intel_s_has_a_name_that_reads_back),
         cmocka_unit_test(platform_and_qe_merge_as_intel_s_library_does),
         cmocka_unit_test(a_level_without_date_status_or_printable_advisories_is_refused),
+        cmocka_unit_test(the_limits_of_advisories_hold_exactly),
+        cmocka_unit_test(the_limit_of_levels_holds_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,12 @@
 
 #include <cmocka.h>
 
+#include "bundles/base/buffer.h"
+#include "bundles/base/cleanup.h"
+#include "bundles/sgx/signers_private.h"
+
+CLEANUP_DEFINE(SignerPolicy, signers_free)
+
 static const char intel_dcap[] = "8c4f5775d796503e96137f77c68a829a0056ac8ded70140b081b094490c57bff";
 static const char intel_pce[] = "c54a62f2be9ef76efb1f3930ad81ea7f60defc1f5f25e09b7c067a815ae0c6cb";
 static const char sdk_sample[] = "83d719e77deaca1470f6baf62a4d774303c899db69020f9c70ee1dfc08c7ce9e";
@@ -141,15 +147,75 @@ static void bad_files_are_refused_and_change_nothing(void **state) {
     assert_false(add(policy, "format: 1\nname: x\nsimulated: yes\nsigners: []\nroles: []\n", NULL));
 }
 
-static void the_number_of_signers_is_bounded(void **state) {
-    SignerPolicy *policy = *state;
-    Error err = ERROR_INIT;
-    size_t added = 0;
-    while (added <= SIGNERS_MAX && add_site(policy, other, "ours", "1", "0x14", &err)) {
-        added++;
+/* A policy with so many signers, roles and denied signers, and one with names and a reason of so many bytes.
+ */
+typedef struct Lengths {
+    int signers, roles, signers_of_role, denied, name, soname, reason;
+} Lengths;
+
+static const Lengths short_ones = {1, 1, 1, 1, 1, 1, 1};
+
+static void put_name(Buffer *yaml, const char *head, int length, int number) {
+    assert_true(buffer_append_format(yaml, "%s\"%0*d\"\n", head, length, number));
+}
+
+static bool add_lengths(SignerPolicy *policy, const Lengths *lengths, Error *err) {
+    CLEANUP(buffer_done) Buffer yaml = BUFFER_INIT(1 << 18);
+    put_name(&yaml, "format: 1\nname: ", lengths->name, 1);
+    assert_true(buffer_append_format(&yaml, "signers:%s\n", lengths->signers == 0 ? " []" : ""));
+    for (int i = 0; i < lengths->signers; i++) {
+        put_name(&yaml, "  - name: ", lengths->name, i % 10);
+        assert_true(buffer_append_format(&yaml, "    mrsigner: %064d\n", i));
     }
-    assert_true(added > 0 && added < SIGNERS_MAX);
-    assert_int_equal(err.kind, ERROR_LIMIT);
+    assert_true(buffer_append_format(&yaml, "roles:%s\n", lengths->roles == 0 ? " []" : ""));
+    for (int i = 0; i < lengths->roles; i++) {
+        put_name(&yaml, "  - role: qe3\n    soname: ", lengths->soname, 1);
+        assert_true(buffer_append_text(&yaml, "    isvprodid: 1\n    attributes: \"0x14\"\n    signers:\n"));
+        for (int s = 0; s < lengths->signers_of_role; s++) {
+            put_name(&yaml, "      - ", lengths->name, 0);
+        }
+    }
+    assert_true(buffer_append_format(&yaml, "denied:%s\n", lengths->denied == 0 ? " []" : ""));
+    for (int i = 0; i < lengths->denied; i++) {
+        put_name(&yaml, "  - name: ", lengths->name, i % 10);
+        put_name(&yaml, "    reason: ", lengths->reason, 1);
+        assert_true(buffer_append_format(&yaml, "    mrsigner: %064d\n", 1000 + i));
+    }
+    return signers_add(policy, buffer_bytes(&yaml), "site.yaml", err);
+}
+
+/* In a policy of its own. */
+static void expect_lengths(const Lengths *lengths, bool taken) {
+    CLEANUP(signers_freep) SignerPolicy *policy = signers_new(NULL);
+    Error err = ERROR_INIT;
+    if (add_lengths(policy, lengths, &err) != taken) {
+        fail_msg("%d signers, %d roles of %d, %d denied, names of %d and %d, reason of %d: %s",
+                 lengths->signers, lengths->roles, lengths->signers_of_role, lengths->denied, lengths->name,
+                 lengths->soname, lengths->reason, taken ? err.text : "taken");
+    }
+}
+
+static void the_limits_of_a_file_hold_exactly(void **state) {
+    const SignerPolicy *built_in = *state; /* what is there already counts in all */
+    const int signers = SIGNERS_MAX - (int)built_in->signers_count,
+              roles = SIGNERS_ROLES_MAX - (int)built_in->roles_count,
+              denied = SIGNERS_MAX - (int)built_in->denied_count;
+    for (int over = -1; over <= 1; over++) {
+        Lengths lengths[7];
+        for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+            lengths[i] = short_ones;
+        }
+        lengths[0].signers = signers + over;
+        lengths[1].roles = roles + over;
+        lengths[2].denied = denied + over;
+        lengths[3].signers_of_role = SIGNERS_PER_ROLE_MAX + over;
+        lengths[4].name = SIGNERS_NAME_MAX + over;
+        lengths[5].soname = SIGNERS_NAME_MAX + over;
+        lengths[6].reason = SIGNERS_REASON_MAX + over;
+        for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
+            expect_lengths(&lengths[i], over <= 0);
+        }
+    }
 }
 
 int main(void) {
@@ -162,7 +228,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_later_file_can_deny_what_an_earlier_one_allowed, open_policy,
                                         close_policy),
         cmocka_unit_test_setup_teardown(bad_files_are_refused_and_change_nothing, open_policy, close_policy),
-        cmocka_unit_test_setup_teardown(the_number_of_signers_is_bounded, open_policy, close_policy),
+        cmocka_unit_test_setup_teardown(the_limits_of_a_file_hold_exactly, open_policy, close_policy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

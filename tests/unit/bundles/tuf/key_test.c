@@ -3,7 +3,9 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/param_build.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -83,6 +85,46 @@ static void a_curve_or_size_other_than_the_schemes_makes_a_key_unusable(void **s
     EVP_PKEY_free(p256);
     EVP_PKEY_free(p384);
     EVP_PKEY_free(small);
+}
+
+/* A public RSA key of that size; nobody has its private key. */
+static EVP_PKEY *rsa_of(int bits) {
+    BIGNUM *modulus = BN_new(), *exponent = BN_new();
+    assert_int_equal(BN_set_bit(modulus, bits - 1), 1);
+    assert_int_equal(BN_set_bit(modulus, 0), 1);
+    assert_int_equal(BN_set_word(exponent, RSA_F4), 1);
+    OSSL_PARAM_BLD *builder = OSSL_PARAM_BLD_new();
+    assert_int_equal(OSSL_PARAM_BLD_push_BN(builder, "n", modulus), 1);
+    assert_int_equal(OSSL_PARAM_BLD_push_BN(builder, "e", exponent), 1);
+    OSSL_PARAM *params = OSSL_PARAM_BLD_to_param(builder);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+    EVP_PKEY *pkey = NULL;
+    assert_int_equal(EVP_PKEY_fromdata_init(context), 1);
+    assert_int_equal(EVP_PKEY_fromdata(context, &pkey, EVP_PKEY_PUBLIC_KEY, params), 1);
+    EVP_PKEY_CTX_free(context);
+    OSSL_PARAM_free(params);
+    OSSL_PARAM_BLD_free(builder);
+    BN_free(exponent);
+    BN_free(modulus);
+    return pkey;
+}
+
+static void the_limits_of_keys_hold_exactly(void **state) {
+    (void)state;
+    EVP_PKEY *p256 = EVP_PKEY_Q_keygen(NULL, NULL, "EC", "P-256");
+    AUTO_FREE char *plain = pem_of(p256, false);
+    for (int over = -1; over <= 1; over++) {
+        EVP_PKEY *shortest = rsa_of(TUF_RSA_BITS_MIN + over), *longest = rsa_of(TUF_RSA_BITS_MAX + over);
+        AUTO_FREE char *short_text = pem_of(shortest, false);
+        AUTO_FREE char *long_text = pem_of(longest, false);
+        AUTO_FREE char *padded = text_format("%s%*s", plain, TUF_PEM_MAX + over - (int)strlen(plain), "");
+        expect_usable("rsa", "rsassa-pss-sha256", short_text, over >= 0);
+        expect_usable("rsa", "rsassa-pss-sha256", long_text, over <= 0);
+        expect_usable("ecdsa", "ecdsa-sha2-nistp256", padded, over <= 0);
+        EVP_PKEY_free(shortest);
+        EVP_PKEY_free(longest);
+    }
+    EVP_PKEY_free(p256);
 }
 
 static void pem_is_one_public_key_and_nothing_else(void **state) {
@@ -171,6 +213,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_ed25519_key_is_64_hex_digits_and_a_real_point),
         cmocka_unit_test(a_curve_or_size_other_than_the_schemes_makes_a_key_unusable),
+        cmocka_unit_test(the_limits_of_keys_hold_exactly),
         cmocka_unit_test(pem_is_one_public_key_and_nothing_else),
         cmocka_unit_test(the_legacy_point_form_is_the_same_key_as_its_pem),
         cmocka_unit_test(an_ed25519_signature_of_the_standard_verifies),

@@ -309,6 +309,42 @@ static void the_limits_of_lists_hold_exactly(void **state) {
     repository_free(repository);
 }
 
+/* One member of the first delegated role. */
+static bool takes_role_with(json_t *document, const char *member, json_t *value) {
+    json_t *delegations = json_object_get(tuf_author_body(document), "delegations");
+    json_t *role = json_array_get(json_object_get(delegations, "roles"), 0);
+    CLEANUP(json_freep) json_t *before = json_incref(json_object_get(role, member));
+    assert_true(json_put(role, member, value));
+    Error err = ERROR_INIT;
+    CLEANUP(tuf_metadata_freep) TufMetadata *metadata = parse_document(document, TUF_TYPE_TARGETS, &err);
+    assert_true(json_put(role, member, json_incref(before)));
+    return metadata != NULL;
+}
+
+static json_t *text_of(const char *letter, int count) {
+    CLEANUP(buffer_done) Buffer text = BUFFER_INIT(1 << 16);
+    for (int i = 0; i < count; i++) {
+        assert_true(buffer_append_text(&text, letter));
+    }
+    return json_string(buffer_text(&text));
+}
+
+static void the_limits_of_names_and_paths_hold_exactly(void **state) {
+    (void)state;
+    Repository *repository = full_repository();
+    json_t *document = repository_document(repository, "targets");
+    for (int over = -1; over <= 1; over++) {
+        assert_int_equal(takes_role_with(document, "name", text_of("r", TUF_NAME_ENCODED_MAX + over)),
+                         over <= 0);
+        assert_int_equal(
+            takes_role_with(document, "paths", json_pack("[o]", text_of("p", TUF_PATH_MAX + over))),
+            over <= 0);
+    }
+    assert_true(takes_role_with(document, "name", text_of("?", TUF_NAME_ENCODED_MAX / 3))); /* %3F */
+    assert_false(takes_role_with(document, "name", text_of("?", TUF_NAME_ENCODED_MAX / 3 + 1)));
+    repository_free(repository);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(common_members_are_checked_strictly),
@@ -318,6 +354,7 @@ int main(void) {
         cmocka_unit_test(delegations_of_the_wrong_shape_are_refused),
         cmocka_unit_test(thresholds_below_one_are_refused_in_root),
         cmocka_unit_test(the_limits_of_lists_hold_exactly),
+        cmocka_unit_test(the_limits_of_names_and_paths_hold_exactly),
         cmocka_unit_test(a_target_of_no_bytes_is_legal_and_one_without_hashes_is_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
