@@ -4,14 +4,13 @@
 import contextlib
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import unittest
 
 from tests.support import aesm, node as nodes
+from tests.support.cases import PlatformCase
 
 # A client that asks for one quote at each line it reads, with a report that it was given.
 CLIENT = """
@@ -54,21 +53,17 @@ class Application:
             self.process.communicate()
 
 
-class Clients(unittest.TestCase):
+class Clients(PlatformCase):
     """One platform for all; a node of its own for each test."""
 
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.platform = nodes.Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.bundles = [cls.platform.bundle(version, svn) for version, svn in (("1.1", 8), ("1.2", 9), ("1.3", 10))]
 
     def node(self, settings=None):
         """A running node with all bundles staged, the first serving."""
-        node = nodes.Node(settings, platform=self.platform)
-        self.addCleanup(node.stop)
-        node.start()
+        node = self.make_node(settings).start()
         for bundle in self.bundles:
             node.ctl("stage", bundle)
         node.ctl("swap", "1.1")

@@ -2,22 +2,18 @@
 """What an update changes, before it is made: psw-bundle diff, pswctl diff, and pswctl swap."""
 
 import json
-import pathlib
-import shutil
-import tempfile
 import unittest
 
-from tests.support.node import Node, Platform, run
+from tests.support.cases import PlatformCase
+from tests.support.node import Node, run
 
 NOT_FOUND = 7
 
 
-class Diff(unittest.TestCase):
+class Diff(PlatformCase):
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-diff-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.platform = Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.first = cls.platform.bundle("1.0", qe_svn=8)
         cls.second = cls.platform.bundle("2.0", qe_svn=9)
 

@@ -2,12 +2,11 @@
 """psw-bundle inspect: what is an enclave is told by its bytes, and only a verified one gives exit status 0."""
 
 import json
-import pathlib
 import shutil
-import tempfile
 import unittest
 
-from tests.support.node import Platform, run
+from tests.support.cases import PlatformCase
+from tests.support.node import run
 
 MEMBERS = {"path", "role", "mrsigner", "mrenclave", "measured", "match", "isvprodid", "isvsvn", "attributes",
            "attributes_mask", "miscselect", "date", "debug", "provision_key", "metadata_version", "epc_kib", "soname",
@@ -15,12 +14,10 @@ MEMBERS = {"path", "role", "mrsigner", "mrenclave", "measured", "match", "isvpro
 VERIFY = 5  # exit status
 
 
-class Inspect(unittest.TestCase):
+class Inspect(PlatformCase):
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-inspect-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.platform = Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.trust = cls.directory / "platform" / "trust.yaml"
         cls.bundle = cls.platform.bundle("1.2", qe_svn=9, pce_svn=13)
         cls.unpacked = cls.directory / "unpacked"

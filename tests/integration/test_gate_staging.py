@@ -4,27 +4,24 @@ only by name and with an entry in the journal."""
 
 import pathlib
 import shutil
-import tempfile
 import unittest
 
 import yaml
 
-from tests.support.node import Node, Platform, run
+from tests.support.cases import PlatformCase
+from tests.support.node import run
 
 VERIFY, PERMISSION = 5, 9  # exit statuses
 
 
-class Gate(unittest.TestCase):
+class Gate(PlatformCase):
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-gate-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.platform = Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.bundles = {version: cls.platform.bundle(version, qe_svn=svn) for version, svn in (("1.0", 8), ("2.0", 9))}
 
     def setUp(self):
-        self.node = Node(platform=self.platform)
-        self.addCleanup(self.node.stop)
+        self.node = self.make_node()
 
     def remake(self, bundle, name, change):
         """A bundle file made from the unpacked one after change(directory, recipe)."""

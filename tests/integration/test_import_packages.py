@@ -11,7 +11,8 @@ import unittest
 import zlib
 
 from tests.support import packages
-from tests.support.node import Node, Platform, program, run
+from tests.support.cases import PlatformCase
+from tests.support.node import Node, program, run
 
 LIB = "usr/lib/x86_64-linux-gnu/"
 USAGE, INPUT, VERIFY, LIMIT, NOT_FOUND, CONFLICT = 2, 4, 5, 6, 7, 8
@@ -26,12 +27,10 @@ releases:
 """
 
 
-class Import(unittest.TestCase):
+class Import(PlatformCase):
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-import-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.platform = Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.releases = cls.directory / "releases.yaml"
         cls.releases.write_text(RELEASES)
         cls.files = {}

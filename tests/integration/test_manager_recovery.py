@@ -4,16 +4,14 @@
 import ctypes
 import json
 import os
-import pathlib
 import select
-import shutil
 import signal
 import struct
-import tempfile
 import threading
 import unittest
 
 from tests.support import node as nodes
+from tests.support.cases import PlatformCase
 
 FIRST, SECOND = "1.1", "1.2"
 IN_MOVED_TO = 0x80
@@ -50,18 +48,15 @@ class JournalWatch:
         os.close(self.fd)
 
 
-class RecoveryTest(unittest.TestCase):
+class RecoveryTest(PlatformCase):
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.platform = nodes.Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.first = cls.platform.bundle(FIRST, 8)
         cls.second = cls.platform.bundle(SECOND, 9)
 
     def setUp(self):
-        self.node = nodes.Node(platform=self.platform)
-        self.addCleanup(self.node.stop)
+        self.node = self.make_node()
         self.node.start()
         self.node.ctl("stage", self.first)
         self.node.ctl("stage", self.second)

@@ -7,29 +7,24 @@ import pathlib
 import shutil
 import socket
 import subprocess
-import tempfile
 import unittest
 
 from tests.support import node as nodes
+from tests.support.cases import PlatformCase
 
 USAGE, CONFIG, INPUT, VERIFY, NOT_FOUND, CONFLICT, PERMISSION, UNAVAILABLE = 2, 3, 4, 5, 7, 8, 9, 15
 NOBODY = 65534
 
 
-class StartTest(unittest.TestCase):
+class StartTest(PlatformCase):
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-"))
-        cls.directory.chmod(0o755)
-        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.platform = nodes.Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.bundle = cls.platform.bundle("1.1", 8)
 
     def node(self, settings=None):
         """A node that is not started yet."""
-        node = nodes.Node(settings, platform=self.platform)
-        self.addCleanup(node.stop)
-        return node
+        return self.make_node(settings)
 
     def refuses(self, node, status, words):
         """The manager does not start, with that exit status and one sentence."""

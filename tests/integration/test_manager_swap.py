@@ -2,35 +2,29 @@
 """Swaps as the operator sees them: what goes wrong, when, and who serves afterwards."""
 
 import os
-import pathlib
-import shutil
 import signal
-import tempfile
 import time
 import unittest
 
 from tests.support import node as nodes
+from tests.support.cases import PlatformCase
 
 FIRST, SECOND = "1.1", "1.2"
 USAGE, NOT_FOUND, CONFLICT, PERMISSION, NO_SPACE, TIMEOUT, ENGINE = 2, 7, 8, 9, 10, 14, 16
 
 
-class SwapTest(unittest.TestCase):
+class SwapTest(PlatformCase):
     """One platform for all; a node of its own for each test."""
 
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.platform = nodes.Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.first = cls.platform.bundle(FIRST, 8)
         cls.second = cls.platform.bundle(SECOND, 9)
 
     def node(self, settings=None, serve=True):
         """A running node with both bundles staged, the first serving."""
-        node = nodes.Node(settings, platform=self.platform)
-        self.addCleanup(node.stop)
-        node.start()
+        node = self.make_node(settings).start()
         node.ctl("stage", self.first)
         node.ctl("stage", self.second)
         if serve:

@@ -6,14 +6,13 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import unittest
 
 from tests.support import aesm, node as nodes
+from tests.support.cases import PlatformCase
 
 SOURCE = pathlib.Path(os.environ["PSW_SOURCE"])
 DEADLINE = 60
@@ -38,22 +37,18 @@ def families(page):
     return dict(re.findall(r"^# TYPE (\S+) (\S+)$", page, re.M))
 
 
-class Served(unittest.TestCase):
+class Served(PlatformCase):
     """One platform for all; a node of its own for each test."""
 
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.platform = nodes.Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.first = cls.platform.bundle("1.1", 8)
         cls.second = cls.platform.bundle("1.2", 9)
 
     def node(self, settings=None):
         """A running node with both bundles staged, the first serving."""
-        node = nodes.Node(settings, platform=self.platform)
-        self.addCleanup(node.stop)
-        node.start()
+        node = self.make_node(settings).start()
         node.ctl("stage", self.first)
         node.ctl("stage", self.second)
         node.ctl("swap", "1.1")
@@ -222,9 +217,7 @@ class Served(unittest.TestCase):
         self.assertEqual(node.ctl_raw("status").returncode, 0)
 
     def test_where_nothing_serves_there_is_no_health(self):
-        node = nodes.Node(platform=self.platform)
-        self.addCleanup(node.stop)
-        node.start()
+        node = self.make_node().start()
         status, _, text = self.get(nodes.Api(node.api_path), "/v1/health")
         self.assertEqual((status, json.loads(text)["error"]), (503, "nothing serves"))
         self.assertEqual(node.ctl_raw("status").returncode, 0)  # and nothing should

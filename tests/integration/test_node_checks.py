@@ -10,7 +10,8 @@ import unittest
 import xml.etree.ElementTree
 from unittest import mock
 
-from tests.support.node import Node, Platform, run, wait_until
+from tests.support.cases import PlatformCase
+from tests.support.node import run, wait_until
 
 VERIFY = 5
 CONFIG = 3
@@ -74,18 +75,15 @@ class Doctor(unittest.TestCase):
         self.assertIn("there is no check 'driver.nose'", result.stderr)
 
 
-class OnANode(unittest.TestCase):
+class OnANode(PlatformCase):
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-checks-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.platform = Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.first = cls.platform.bundle("1.0", qe_svn=8)
         cls.second = cls.platform.bundle("2.0", qe_svn=9)
 
     def node(self, waivers=""):
-        node = Node(platform=self.platform)
-        self.addCleanup(node.stop)
+        node = self.make_node()
         with node.config_path.open("a", encoding="ascii") as config:
             config.write(waivers)
         return node.start()

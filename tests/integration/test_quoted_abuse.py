@@ -28,17 +28,10 @@ BUNDLE = None
 def setUpModule():
     global STAGE, BUNDLE
     STAGE = Stage()
-    try:
-        BUNDLE = STAGE.bundle("1.0", 8)
-    except BaseException:
-        STAGE.close()
-        raise
+    unittest.addModuleCleanup(STAGE.close)
+    BUNDLE = STAGE.bundle("1.0", 8)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 8192)), hard))
-
-
-def tearDownModule():
-    STAGE.close()
 
 
 class Case(unittest.TestCase):
@@ -65,16 +58,6 @@ class Case(unittest.TestCase):
 
     def report(self):
         return STAGE.report(aesm.ask_answer(self.daemon.socket, aesm.init_request())[2])
-
-    @contextlib.contextmanager
-    def slow_quotes(self, microseconds):
-        path = STAGE.platform.directory / "platform.yaml"
-        before = path.read_text()
-        path.write_text(before.replace("quote: 0", f"quote: {microseconds}"))
-        try:
-            yield
-        finally:
-            path.write_text(before)
 
 
 class HalfRequests(Case):
@@ -120,7 +103,7 @@ class HalfRequests(Case):
     def test_half_requests_do_not_wait_for_a_strangers_quote(self):
         self.start()
         report = self.report()
-        with self.slow_quotes(3000000):
+        with STAGE.platform.knobs(quote=3000000):
             halves = self.connect(40)
             for connection in halves:
                 connection.send(request(NUM)[:4])
@@ -137,7 +120,7 @@ class HalfRequests(Case):
     def test_cheap_requests_do_not_wait_for_quotes(self):
         self.start()
         report = self.report()
-        with self.slow_quotes(3000000):
+        with STAGE.platform.knobs(quote=3000000):
             slow = self.connect().send(aesm.quote_request(report, 8192))
             began = time.monotonic()
             for whole in (request(NUM), request(IDS, number(1, 256)), request(aesm.SELECT), aesm.init_request(),
@@ -222,7 +205,7 @@ class Leaving(Case):
     def test_quotes_of_clients_that_left_are_not_made(self):
         self.start()
         report = self.report()
-        with self.slow_quotes(300000):
+        with STAGE.platform.knobs(quote=300000):
             for _ in range(30):
                 with aesm.Connection(self.daemon.socket) as connection:
                     connection.send(aesm.quote_request(report, 8192))
@@ -265,7 +248,7 @@ class Overload(Case):
     def test_connections_beyond_the_limit_are_answered_busy_in_their_type(self):
         self.start(connections=20)
         report = self.report()
-        with self.slow_quotes(1500000):
+        with STAGE.platform.knobs(quote=1500000):
             held = [connection.send(aesm.quote_request(report, 8192)) for connection in self.connect(20)]
             wait_until(self.is_full, "the quotes to be queued")
             self.assert_each_is_told_busy(report)
@@ -310,7 +293,7 @@ class Overload(Case):
         self.start(connections=5)
         report = self.report()
         whole = request(NUM)
-        with self.slow_quotes(1500000):
+        with STAGE.platform.knobs(quote=1500000):
             for connection in self.connect(5):
                 connection.send(aesm.quote_request(report, 8192))
             wait_until(self.is_full, "the quotes to be queued")
@@ -336,7 +319,7 @@ class Overload(Case):
     def test_a_full_queue_is_answered_busy(self):
         self.start(queue=4)
         report = self.report()
-        with self.slow_quotes(400000):
+        with STAGE.platform.knobs(quote=400000):
             asking = self.connect(12)
             for connection in asking:
                 connection.send(aesm.quote_request(report, 8192))
@@ -349,7 +332,7 @@ class Overload(Case):
     def test_who_waits_too_long_is_answered_busy(self):
         self.start(queue_timeout="500ms")
         report = self.report()
-        with self.slow_quotes(350000):
+        with STAGE.platform.knobs(quote=350000):
             asking = self.connect(6)
             for connection in asking:
                 connection.send(aesm.quote_request(report, 8192))
@@ -426,7 +409,7 @@ class Fairness(Case):
         path = STAGE.path("report")
         path.write_bytes(report)
         path.chmod(0o644)
-        with self.slow_quotes(100000):
+        with STAGE.platform.knobs(quote=100000):
             script = ("import sys,time\nfrom tests.support import aesm\nreport=open(sys.argv[2],'rb').read()\n"
                       "held=[aesm.Connection(sys.argv[1]).send(aesm.quote_request(report,8192)) for _ in range(60)]\n"
                       "print('sent', flush=True)\ntime.sleep(60)\n")

@@ -23,15 +23,8 @@ DAEMON = None
 def setUpModule():
     global STAGE, DAEMON
     STAGE = Stage()
-    try:
-        DAEMON = STAGE.start(STAGE.bundle("1.0", 8)).wait_serving()
-    except BaseException:
-        STAGE.close()
-        raise
-
-
-def tearDownModule():
-    STAGE.close()
+    unittest.addModuleCleanup(STAGE.close)
+    DAEMON = STAGE.start(STAGE.bundle("1.0", 8)).wait_serving()
 
 
 def ask(whole):

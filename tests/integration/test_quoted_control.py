@@ -29,16 +29,9 @@ OLD = NEW = TWIN = None
 def setUpModule():
     global STAGE, OLD, NEW, TWIN
     STAGE = Stage()
-    try:
-        OLD, NEW = STAGE.bundle("1.0", 8), STAGE.bundle("2.0", 9)
-        TWIN = STAGE.bundle("1.1", 8, "--enclave-version", "1.0")  # the same enclaves as 1.0
-    except BaseException:
-        STAGE.close()
-        raise
-
-
-def tearDownModule():
-    STAGE.close()
+    unittest.addModuleCleanup(STAGE.close)
+    OLD, NEW = STAGE.bundle("1.0", 8), STAGE.bundle("2.0", 9)
+    TWIN = STAGE.bundle("1.1", 8, "--enclave-version", "1.0")  # the same enclaves as 1.0
 
 
 class Case(unittest.TestCase):
@@ -82,16 +75,6 @@ class Case(unittest.TestCase):
 
     def quote(self, report, buf_size=8192, info=None):
         return aesm.ask_answer(self.socket, aesm.quote_request(report, buf_size, info))
-
-    @contextlib.contextmanager
-    def slow_quotes(self, microseconds):
-        path = STAGE.platform.directory / "platform.yaml"
-        before = path.read_text()
-        path.write_text(before.replace("quote: 0", f"quote: {microseconds}"))
-        try:
-            yield
-        finally:
-            path.write_text(before)
 
 
 class Messages(Case):
@@ -264,10 +247,7 @@ class Messages(Case):
     def assert_failure_is_told(self, version, fault, words):
         """Events and exit status of a generation that fails to warm up."""
         # A load that takes a moment, so that somebody can watch.
-        path = STAGE.platform.directory / "platform.yaml"
-        before = path.read_text()
-        path.write_text(before.replace("load: 0", "load: 300000"))
-        try:
+        with STAGE.platform.knobs(load=300000):
             quoted = STAGE.start(STAGE.bundle(version, 8, "--fault", fault), generation=1)
             self.stack.callback(quoted.kill)
             with quoted.control() as link:
@@ -279,8 +259,6 @@ class Messages(Case):
                 failed = link.event(control.FAILED).json()
                 self.assertEqual(failed["kind"], "engine")
                 self.assertIn(words, failed["error"])
-        finally:
-            path.write_text(before)
         self.assertEqual(quoted.process.wait(20), 16)
 
     def test_two_generations_with_one_control_path(self):
@@ -296,7 +274,7 @@ class Draining(Case):
         first, second = self.generation(), self.generation(NEW)
         self.serve(first)
         report = STAGE.report(self.target_info())
-        with self.slow_quotes(200000), aesm.Connection(self.socket) as one, aesm.Connection(self.socket) as two:
+        with STAGE.platform.knobs(quote=200000), aesm.Connection(self.socket) as one, aesm.Connection(self.socket) as two:
             one.send(aesm.quote_request(report, 8192))
             two.send(aesm.quote_request(report, 8192))
             self.assertEqual(self.num().code, 0)
@@ -333,7 +311,7 @@ class Draining(Case):
         quoted = self.generation()
         self.serve(quoted)
         report = STAGE.report(self.target_info())
-        with self.slow_quotes(200000), aesm.Connection(self.socket) as slow:
+        with STAGE.platform.knobs(quote=200000), aesm.Connection(self.socket) as slow:
             slow.send(aesm.quote_request(report, 8192))
             self.assertEqual(self.num().code, 0)
             quoted.link.call(control.DRAIN)
@@ -360,7 +338,7 @@ class Draining(Case):
         quoted = self.generation()
         self.serve(quoted)
         report = STAGE.report(self.target_info())
-        with self.slow_quotes(200000), aesm.Connection(self.socket) as slow:
+        with STAGE.platform.knobs(quote=200000), aesm.Connection(self.socket) as slow:
             slow.send(aesm.quote_request(report, 8192))
             self.assertEqual(self.num().code, 0)
             quoted.link.call(control.RETIRE)
@@ -371,7 +349,7 @@ class Draining(Case):
         quoted = self.generation()
         self.serve(quoted)
         report = STAGE.report(self.target_info())
-        with self.slow_quotes(200000), aesm.Connection(self.socket) as slow:
+        with STAGE.platform.knobs(quote=200000), aesm.Connection(self.socket) as slow:
             slow.send(aesm.quote_request(report, 8192))
             self.assertEqual(self.num().code, 0)
             quoted.process.send_signal(signal.SIGTERM)
@@ -464,7 +442,7 @@ class Handover(Case):
         channel = self.rescue(first)
         self.serve(first)
         report = STAGE.report(self.target_info())
-        with self.slow_quotes(300000):
+        with STAGE.platform.knobs(quote=300000):
             asking = [self.stack.enter_context(aesm.Connection(self.socket)) for _ in range(8)]
             half = self.stack.enter_context(aesm.Connection(self.socket))
             idle = self.stack.enter_context(aesm.Connection(self.socket))

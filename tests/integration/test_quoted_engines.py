@@ -26,14 +26,7 @@ def setUpModule():
 class Case(unittest.TestCase):
     def knobs(self, **values):
         """Changes platform.yaml until the end of the test."""
-        path = self.stage.platform.directory / "platform.yaml"
-        before = path.read_text()
-        self.addCleanup(path.write_text, before)
-        text = before
-        for key, value in values.items():
-            text, count = re.subn(rf"\b{key}: \d+", f"{key}: {value}", text)
-            self.assertEqual(count, 1, key)
-        path.write_text(text)
+        self.enterContext(self.stage.platform.knobs(**values))
 
     def generation(self, engines, bundle=None, **config):
         """A generation that is ready, and a control connection to it."""

@@ -25,15 +25,8 @@ BUNDLE = None
 def setUpModule():
     global STAGE, BUNDLE
     STAGE = Stage()
-    try:
-        BUNDLE = STAGE.bundle("1.0", 8)
-    except BaseException:
-        STAGE.close()
-        raise
-
-
-def tearDownModule():
-    STAGE.close()
+    unittest.addModuleCleanup(STAGE.close)
+    BUNDLE = STAGE.bundle("1.0", 8)
 
 
 def broken_bundle(name, files):
@@ -224,26 +217,20 @@ class Life(unittest.TestCase):
         self.assertEqual(daemon.end(), 0)
 
     def test_sigterm_finishes_what_was_accepted(self):
-        slow = STAGE.platform.directory / "platform.yaml"
-        before = slow.read_text()
         daemon = STAGE.start(BUNDLE).wait_serving()
         target = aesm.ask_answer(daemon.socket, aesm.init_request())[2]
         whole = aesm.quote_request(STAGE.report(target), 8192)
-        slow.write_text(before.replace("quote: 0", "quote: 300000"))
-        try:
-            with aesm.Connection(daemon.socket) as first, aesm.Connection(daemon.socket) as second, \
-                    aesm.Connection(daemon.socket) as half:
-                first.send(whole)
-                second.send(whole)
-                half.send(whole[:100])
-                self.assertEqual(aesm.ask_answer(daemon.socket, aesm.request(aesm.NUM)).code, 0)  # all are accepted
-                daemon.process.send_signal(signal.SIGTERM)
-                half.send(whole[100:])
-                for connection in (first, second, half):
-                    self.assertEqual(connection.answer().code, 0)
-                self.assertEqual(daemon.process.wait(20), 0)
-        finally:
-            slow.write_text(before)
+        with STAGE.platform.knobs(quote=300000), aesm.Connection(daemon.socket) as first, \
+                aesm.Connection(daemon.socket) as second, aesm.Connection(daemon.socket) as half:
+            first.send(whole)
+            second.send(whole)
+            half.send(whole[:100])
+            self.assertEqual(aesm.ask_answer(daemon.socket, aesm.request(aesm.NUM)).code, 0)  # all are accepted
+            daemon.process.send_signal(signal.SIGTERM)
+            half.send(whole[100:])
+            for connection in (first, second, half):
+                self.assertEqual(connection.answer().code, 0)
+            self.assertEqual(daemon.process.wait(20), 0)
 
     def test_sighup_and_sigpipe_do_not_end_it(self):
         daemon = STAGE.start(BUNDLE).wait_serving()

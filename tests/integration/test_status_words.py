@@ -2,23 +2,20 @@
 """What an operator reads: pswctl status and the sentences of pswctl in the states that a node can get into."""
 
 import os
-import pathlib
 import shutil
 import signal
-import tempfile
 import unittest
 
 from tests.support import node as nodes
+from tests.support.cases import PlatformCase
 
 ENGINE, USAGE, CONFIG = 16, 2, 3
 
 
-class Words(unittest.TestCase):
+class Words(PlatformCase):
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.platform = nodes.Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.good = cls.platform.bundle("1.1", 8)
         cls.better = cls.platform.bundle("1.2", 9)
         cls.bad = cls.directory / "bad.pswb"
@@ -26,9 +23,7 @@ class Words(unittest.TestCase):
                   "15", "--fault", "init:0xe001", "-o", cls.bad)
 
     def node(self, settings=None, serving=True):
-        node = nodes.Node(settings, platform=self.platform)
-        self.addCleanup(node.stop)
-        node.start()
+        node = self.make_node(settings).start()
         if serving:
             node.ctl("stage", self.good)
             node.ctl("swap", "1.1")

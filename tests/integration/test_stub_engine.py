@@ -6,8 +6,8 @@ import os
 import unittest
 
 from tests.support import aesm, stub
+from tests.support.cases import StubCase
 from tests.support.node import Node
-from tests.support.quoted import Stage
 
 ENGINE_STATUS = 16
 # quote3 code 0xE000 + n: AESM code, as Intel's server answers; every other code becomes 1.
@@ -16,25 +16,14 @@ CODES = {0x02: 3, 0x03: 21, 0x04: 32, 0x05: 33, 0x06: 15, 0x07: 34, 0x08: 35, 0x
          0x18: 50, 0x19: 12, 0x1a: 22}
 
 
-def setUpModule():
-    """One platform for all: its keys take long to make."""
-    Case.stage = Stage()
-    unittest.addModuleCleanup(Case.stage.close)
-    Case.packed = stub.make_bundle(Case.stage.platform, Case.stage.directory, Case.stage.directory / "stub.pswb")
+setUpModule = StubCase.open_module
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        self.wishes = stub.Wishes(self.stage.path("wishes"))
-
-    def bundle(self, packed=None):
-        """A copy of its own of the bundle."""
-        return self.stage.unpack(packed or self.packed, self.stage.path("copy").name)
-
+class Case(StubCase):
     def start(self, bundle, config=None, **environment):
         """A quoted that has not failed yet."""
         before = dict(os.environ)
-        os.environ.update({"PSW_STUB": str(self.wishes.directory), **environment})
+        os.environ.update(environment)
         try:
             daemon = self.stage.start(bundle, config=config)
         finally:

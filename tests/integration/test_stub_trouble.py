@@ -8,34 +8,19 @@ import threading
 import unittest
 
 from tests.support import aesm, stub
+from tests.support.cases import StubCase
 from tests.support.node import Node, run, wait_until
-from tests.support.quoted import Stage
 
 ENGINE_STATUS = 16
 BUSY = aesm.BUSY
 
 
-def setUpModule():
-    """One platform for all: its keys take long to make."""
-    Case.stage = Stage()
-    unittest.addModuleCleanup(Case.stage.close)
-    Case.packed = stub.make_bundle(Case.stage.platform, Case.stage.directory, Case.stage.directory / "stub.pswb")
+setUpModule = StubCase.open_module
 
 
-class Case(unittest.TestCase):
-    def setUp(self):
-        self.wishes = stub.Wishes(self.stage.path("wishes"))
-        os.environ["PSW_STUB"] = str(self.wishes.directory)
-        self.addCleanup(os.environ.pop, "PSW_STUB")
-
-    @staticmethod
-    def request(data=b""):
-        return aesm.quote_request(stub.report(data), 8192, b"n" * 16 + bytes(944))
-
-
-class Alone(Case):
+class Alone(StubCase):
     def serve(self, **config):
-        daemon = self.stage.start(self.stage.unpack(self.packed, self.stage.path("copy").name), config=config or None)
+        daemon = self.stage.start(self.bundle(), config=config or None)
         self.addCleanup(daemon.kill)
         return daemon.wait_serving()
 
@@ -108,7 +93,7 @@ class Alone(Case):
                 self.wishes.set("quote", None)
 
 
-class Managed(Case):
+class Managed(StubCase):
     """The manager starts the bundle anew on the same socket, and what was not answered is answered there."""
 
     def node(self, **config):
@@ -158,7 +143,7 @@ class Managed(Case):
 
 class Simulated(unittest.TestCase):
     def test_under_load_a_library_that_hangs_now_and_then_fails_nobody(self):
-        stage = Case.stage
+        stage = StubCase.stage
         packed = stage.directory / "hanging.pswb"
         run("psw-bundle", "sim", "--platform", stage.platform.directory, "--version", "2.0", "--qe-svn", 8, "--pce-svn", 13,
             "--fault", "quote:hang,after=60", "-o", packed)

@@ -4,12 +4,11 @@
 import json
 import os
 import pathlib
-import shutil
-import tempfile
 import unittest
 from unittest import mock
 
-from tests.support.node import Node, Platform, program, run
+from tests.support.cases import PlatformCase
+from tests.support.node import program, run
 
 DOUBLE = pathlib.Path(program("pswctl")).parent.parent / "tests" / "libsgx-driver-double.so"
 
@@ -49,18 +48,15 @@ class Doctor(unittest.TestCase):
         self.assertIn("no SGX device", found["load.driver"][1])
 
 
-class OnANode(unittest.TestCase):
+class OnANode(PlatformCase):
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-load-"))
-        cls.addClassCleanup(shutil.rmtree, cls.directory)
-        cls.platform = Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.bundle = cls.platform.bundle("1.0", qe_svn=8)
 
     def found(self, words):
         """{id: (status, text)} of the checks of loading that the manager makes for a bundle."""
-        node = Node(platform=self.platform)
-        self.addCleanup(node.stop)
+        node = self.make_node()
         with mock.patch.dict(os.environ, with_driver(words)):
             node.start()
         node.ctl("stage", self.bundle)

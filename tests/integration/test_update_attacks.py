@@ -12,6 +12,7 @@ import time
 import unittest
 
 from tests.support import node as nodes
+from tests.support.cases import PlatformCase
 from tests.support.tls_site import Channel, Nginx
 from tests.support.tuf_forge import forge
 from tests.support.tuf_site import Server
@@ -19,13 +20,10 @@ from tests.support.tuf_site import Server
 VERIFY, LIMIT, NETWORK, TIMEOUT = 5, 6, 13, 14
 
 
-class Attack(unittest.TestCase):
+class Attack(PlatformCase):
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-"))
-        cls.directory.chmod(0o755)
-        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.platform = nodes.Platform(cls.directory / "platform")
+        super().setUpClass()
         for version, svn in (("1.1", 8), ("1.2", 9), ("1.3", 10)):
             cls.platform.bundle(version, svn, output=cls.directory / f"sim-{version}.pswb")
 
@@ -46,9 +44,7 @@ class Attack(unittest.TestCase):
         """A running node on this channel."""
         settings = self.channel.settings(updates.pop("url", self.nginx.url), self.nginx.authority, **updates)
         settings["fetch"].update(fetch or {})
-        node = nodes.Node(settings, platform=self.platform)
-        self.addCleanup(node.stop)
-        return node.start()
+        return self.make_node(settings).start()
 
     def hostile(self):
         """A server that does with single files what it is told to."""

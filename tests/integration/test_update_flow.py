@@ -5,25 +5,18 @@
 import json
 import os
 import pathlib
-import shutil
 import tempfile
 import time
 import unittest
 
 from tests.support import node as nodes
+from tests.support.cases import PlatformCase
 from tests.support.tls_site import Channel, Nginx
 
 NOT_FOUND, CONFLICT, PERMISSION = 7, 8, 9
 
 
-class Flow(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-"))
-        cls.directory.chmod(0o755)
-        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.platform = nodes.Platform(cls.directory / "platform")
-
+class Flow(PlatformCase):
     def setUp(self):
         self.place = pathlib.Path(tempfile.mkdtemp(dir=self.directory))
         self.place.chmod(0o755)
@@ -36,9 +29,7 @@ class Flow(unittest.TestCase):
         """A running node on this channel."""
         settings = self.channel.settings(url or self.nginx.url, self.nginx.authority, **updates)
         settings["fetch"].update(fetch or {})
-        node = nodes.Node(settings, platform=self.platform)
-        self.addCleanup(node.stop)
-        return node.start()
+        return self.make_node(settings).start()
 
     def verdicts(self, node):
         """Version -> verdict, as explain says."""
@@ -200,9 +191,7 @@ class Policy(Flow):
 
     def test_simulated_bundles_are_refused_before_they_are_fetched(self):
         settings = self.channel.settings(self.nginx.url, self.nginx.authority)
-        node = nodes.Node({**settings, "simulated": "refuse"}, platform=self.platform)
-        self.addCleanup(node.stop)
-        node.start()
+        node = self.make_node({**settings, "simulated": "refuse"}).start()
         self.assertIsNone(node.ctl("update")["result"]["offer"])
         self.assertEqual(self.verdicts(node), {"1.1": "simulated"})
         self.assertFalse([path for _, path, *_ in self.nginx.requests() if path.startswith("/targets/")])
@@ -228,9 +217,7 @@ class Policy(Flow):
         nodes.wait_until(lambda: not node.ctl("list")["bundles"], "the bundle's removal")
 
     def test_without_a_repository_there_is_a_sentence_instead(self):
-        node = nodes.Node(platform=self.platform)
-        self.addCleanup(node.stop)
-        node.start()
+        node = self.make_node().start()
         self.assertIn("updates.repository", self.refused(node, 3, "check-update"))
         self.assertIn("updates.repository", node.ctl("explain")["summary"])
         self.assertEqual(json.loads(node.ctl_raw("status", "--json").stdout)["updates"]["repository"], None)

@@ -14,6 +14,7 @@ import time
 import unittest
 
 from tests.support import node as nodes
+from tests.support.cases import PlatformCase
 from tests.support.tls_site import Channel, Nginx, make_certificate
 from tests.support.tuf_site import Server
 
@@ -68,13 +69,10 @@ class Proxy:
         self.listener.close()
 
 
-class Transfer(unittest.TestCase):
+class Transfer(PlatformCase):
     @classmethod
     def setUpClass(cls):
-        cls.directory = pathlib.Path(tempfile.mkdtemp(prefix="psw-"))
-        cls.directory.chmod(0o755)
-        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
-        cls.platform = nodes.Platform(cls.directory / "platform")
+        super().setUpClass()
         cls.channel = Channel(cls.directory / "repo", cls.platform)
         cls.channel.add("1.1")
         cls.target = next((cls.channel.public / "targets" / "stable").iterdir())
@@ -85,9 +83,7 @@ class Transfer(unittest.TestCase):
         """A running node on this channel."""
         all_settings = self.channel.settings(url, self.directory / "cert.pem", **updates)
         all_settings["fetch"].update(fetch or {})
-        node = nodes.Node({**all_settings, **(settings or {})}, platform=self.platform)
-        self.addCleanup(node.stop)
-        return node.start()
+        return self.make_node({**all_settings, **(settings or {})}).start()
 
     def server(self):
         """A TLS server that does with the target what it is told to."""

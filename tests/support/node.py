@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -62,6 +63,28 @@ class Platform:
         run("psw-bundle", "sim", "--platform", self.directory, "--version", version, "--qe-svn", qe_svn,
             "--pce-svn", pce_svn, "-o", path)
         return path
+
+    @contextlib.contextmanager
+    def knobs(self, **values):
+        """Meanwhile these numbers of platform.yaml are others, such as the microseconds that a `quote` takes."""
+        path = self.directory / "platform.yaml"
+        before = text = path.read_text()
+        for key, value in values.items():
+            text, count = re.subn(rf"\b{key}: \d+", f"{key}: {value}", text)
+            if count != 1:
+                raise ValueError(f"platform.yaml has {count} numbers '{key}'")
+        self._replace(path, text)
+        try:
+            yield
+        finally:
+            self._replace(path, before)
+
+    @staticmethod
+    def _replace(path, text):
+        """At once: libraries read the file at any time."""
+        new = path.with_suffix(".new")
+        new.write_text(text)
+        new.rename(path)
 
 
 class Load:
