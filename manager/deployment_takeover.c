@@ -14,6 +14,7 @@
 #include "bundles/base/log.h"
 #include "bundles/base/process.h"
 #include "manager/deployment_parts.h"
+#include "manager/foreign_unit.h"
 #include "manager/timer.h"
 
 enum {
@@ -237,7 +238,7 @@ Operation *deployment_takeover(Deployment *deployment, const char *what, uint64_
         error_set(err, ERROR_CONFLICT, "%s is ours already: 'pswctl swap' is all that is needed", path);
         return NULL;
     }
-    if (!foreign_find(path, &foreign, name, err) || !foreign_check_unit(foreign, err)) {
+    if (!foreign_find(path, &foreign, name, err) || !foreign_unit_check(foreign, err)) {
         return NULL;
     }
     /* Now, and not when both serve, is the time to learn that it is not allowed. */

@@ -30,12 +30,6 @@ enum { FOREIGN_NAME_SIZE = 16, FOREIGN_CONNECTIONS_MAX = 1024 };
 bool foreign_find(const char *path, ForeignId *ret_id, char ret_name[FOREIGN_NAME_SIZE], Error *err)
     __attribute__((warn_unused_result));
 
-/* ERROR_CONFLICT: its systemd unit would start it again, and how to prevent that. Nothing to say of a process
- * outside of any unit, or in ours. */
-bool foreign_check_unit(ForeignId id, Error *err) __attribute__((warn_unused_result));
-/* The service unit in the text of a /proc/PID/cgroup; false: there is none. For tests. */
-bool foreign_unit_parse(const char *cgroup, char *ret_unit, size_t size);
-
 /* A pidfd; -1 if the process has ended. */
 int foreign_open(ForeignId id);
 

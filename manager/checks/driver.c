@@ -1,27 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Checks of the SGX driver: which one, its nodes, who may use them.
+ * Checks of the SGX driver: which one, and the table with those of its devices and of who may use them.
  */
-#include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
-
-#include "bundles/base/cleanup.h"
-#include "bundles/base/text.h"
 #include "bundles/version.h"
+#include "manager/checks/driver_access.h"
+#include "manager/checks/driver_device.h"
 #include "manager/checks/driver_nodes.h"
 #include "manager/checks/families.h"
-#include "manager/checks/mounts.h"
 
 #define KERNEL_SGX "https://docs.kernel.org/arch/x86/sgx.html"
 
-enum { MMAP_MIN_ADDR_USUAL = 65536, GROUP_SIZE = 64 };
-
-static const char *const enclave_nodes[] = {"/dev/sgx_enclave", "/dev/sgx/enclave", "/dev/isgx", "/dev/sgx"};
-static const char *const all_nodes[] = {"/dev/sgx_enclave",   "/dev/sgx_provision", "/dev/sgx/enclave",
-                                        "/dev/sgx/provision", "/dev/isgx",          "/dev/sgx_prv"};
+enum { MMAP_MIN_ADDR_USUAL = 65536 };
 
 static void check_nodes(const CheckSubject *subject, CheckResult *result) {
     DriverNodes nodes;
@@ -86,119 +75,6 @@ static void check_module_version(const CheckSubject *subject, CheckResult *resul
     }
 }
 
-static void check_plain_file(const CheckSubject *subject, CheckResult *result) {
-    struct stat facts;
-    for (size_t i = 0; i < sizeof all_nodes / sizeof all_nodes[0]; i++) {
-        if (host_stat(subject->host, all_nodes[i], &facts) == 0 && !S_ISCHR(facts.st_mode)) {
-            check_bad(result, "%s is %s, not a device", all_nodes[i],
-                      S_ISDIR(facts.st_mode)   ? "a directory"
-                      : S_ISREG(facts.st_mode) ? "a plain file"
-                                               : "something else");
-            return;
-        }
-    }
-    check_pass(result, "what has a node's name is a device");
-}
-
-static void check_links(const CheckSubject *subject, CheckResult *result) {
-    struct stat facts;
-    for (size_t i = 0; i < sizeof all_nodes / sizeof all_nodes[0]; i++) {
-        if (host_lstat(subject->host, all_nodes[i], &facts) == 0 && S_ISLNK(facts.st_mode) &&
-            host_stat(subject->host, all_nodes[i], &facts) != 0) {
-            check_bad(result, "%s is a link that leads nowhere", all_nodes[i]);
-            return;
-        }
-    }
-    check_pass(result, "no link beneath /dev leads nowhere");
-}
-
-/* "125 sgx_enclave" in /proc/misc: the minor number that the driver has today. */
-static bool find_minor(const Host *host, const char *name, unsigned *ret_minor) {
-    CLEANUP(buffer_done) Buffer text = BUFFER_INIT(HOST_FILE_MAX);
-    Error ignored = ERROR_INIT;
-    if (!host_read(host, "/proc/misc", &text, &ignored)) {
-        return false;
-    }
-    char *rest = (char *)text.data, *line = NULL;
-    while ((line = strsep(&rest, "\n")) != NULL) {
-        uint32_t number = 0;
-        char *at = line + strspn(line, " ");
-        char *digits = strsep(&at, " ");
-        if (at != NULL && strcmp(at, name) == 0 && text_parse_u32(digits, 0, UINT32_MAX, &number)) {
-            *ret_minor = number;
-            return true;
-        }
-    }
-    return false;
-}
-
-static void check_registered(const CheckSubject *subject, CheckResult *result) {
-    unsigned number = 0;
-    const Host *host = subject->host;
-    bool registered = find_minor(host, "sgx_enclave", &number);
-    if (!host_has(host, "/proc/misc")) {
-        check_skip(result, "there is no /proc/misc");
-    } else if (registered && !host_has_device(host, "/dev/sgx_enclave") &&
-               !host_has_device(host, "/dev/sgx/enclave")) {
-        check_bad(result, "the kernel has the device sgx_enclave (10:%u) and /dev has no node of it", number);
-    } else {
-        check_pass(result,
-                   registered ? "the driver's device has its node" : "no driver has registered a device");
-    }
-}
-
-static void check_number(const CheckSubject *subject, CheckResult *result) {
-    static const char *const names[] = {"sgx_enclave", "sgx_provision"};
-    char path[32];
-    struct stat facts;
-    size_t compared = 0;
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
-        unsigned number = 0;
-        (void)snprintf(path, sizeof path, "/dev/%s", names[i]);
-        if (!find_minor(subject->host, names[i], &number) || host_stat(subject->host, path, &facts) != 0 ||
-            !S_ISCHR(facts.st_mode)) {
-            continue;
-        }
-        compared++;
-        if (major(facts.st_rdev) != 10 || minor(facts.st_rdev) != number) {
-            check_bad(result, "%s is device %u:%u, the driver's is 10:%u", path, major(facts.st_rdev),
-                      minor(facts.st_rdev), number);
-            return;
-        }
-    }
-    if (compared == 0) {
-        check_skip(result, "no node could be compared with /proc/misc");
-    } else {
-        check_pass(result, "nodes and driver have the same device numbers");
-    }
-}
-
-static void judge_access(const CheckSubject *subject, CheckResult *result, const char *path) {
-    struct stat facts;
-    char group[GROUP_SIZE];
-    if (path == NULL || host_stat(subject->host, path, &facts) != 0) {
-        check_skip(result, "there is no such node: see driver.nodes and driver.provision-node");
-    } else if (host_may(subject->host, &facts, R_OK | W_OK)) {
-        check_pass(result, "uid %u may use %s", subject->host->uid, path);
-    } else {
-        check_bad(result, "uid %u may not use %s (mode %04o, owner %u, group %s)", subject->host->uid, path,
-                  facts.st_mode & 07777, facts.st_uid,
-                  host_group_name(subject->host, facts.st_gid, group, sizeof group));
-    }
-}
-
-static void check_enclave_access(const CheckSubject *subject, CheckResult *result) {
-    DriverNodes nodes;
-    driver_nodes_read(subject->host, &nodes);
-    judge_access(subject, result, nodes.enclave);
-}
-
-static void check_provision_access(const CheckSubject *subject, CheckResult *result) {
-    DriverNodes nodes;
-    driver_nodes_read(subject->host, &nodes);
-    judge_access(subject, result, nodes.provision);
-}
-
 static void check_provision_node(const CheckSubject *subject, CheckResult *result) {
     DriverNodes nodes;
     driver_nodes_read(subject->host, &nodes);
@@ -211,72 +87,6 @@ static void check_provision_node(const CheckSubject *subject, CheckResult *resul
     }
 }
 
-static void check_provision_open(const CheckSubject *subject, CheckResult *result) {
-    DriverNodes nodes;
-    struct stat facts;
-    driver_nodes_read(subject->host, &nodes);
-    if (nodes.provision == NULL || host_stat(subject->host, nodes.provision, &facts) != 0) {
-        check_skip(result, "there is no provisioning node: see driver.provision-node");
-    } else if ((facts.st_mode & 06) != 0) {
-        check_bad(result, "%s is open to everybody (mode %04o): every user can learn the platform's identity",
-                  nodes.provision, facts.st_mode & 07777);
-    } else {
-        check_pass(result, "%s has mode %04o", nodes.provision, facts.st_mode & 07777);
-    }
-}
-
-static void check_group(const CheckSubject *subject, CheckResult *result) {
-    DriverNodes nodes;
-    struct stat facts;
-    gid_t group = 0;
-    driver_nodes_read(subject->host, &nodes);
-    if (nodes.enclave == NULL || host_stat(subject->host, nodes.enclave, &facts) != 0) {
-        check_skip(result, "no driver is here: see driver.nodes");
-    } else if ((facts.st_mode & 06) == 06) {
-        check_pass(result, "%s is open to everybody: no group is needed", nodes.enclave);
-    } else if (!host_find_group(subject->host, "sgx", &group)) {
-        check_bad(result,
-                  "%s has mode %04o and there is no group 'sgx': applications of other users cannot use it",
-                  nodes.enclave, facts.st_mode & 07777);
-    } else if (facts.st_gid != group) {
-        check_bad(result, "%s belongs to gid %u, not to the group 'sgx' (gid %u)", nodes.enclave,
-                  facts.st_gid, group);
-    } else {
-        check_pass(result, "%s belongs to the group 'sgx'", nodes.enclave);
-    }
-}
-
-static void check_group_provision(const CheckSubject *subject, CheckResult *result) {
-    DriverNodes nodes;
-    struct stat facts;
-    gid_t group = 0;
-    driver_nodes_read(subject->host, &nodes);
-    if (nodes.provision == NULL || host_stat(subject->host, nodes.provision, &facts) != 0) {
-        check_skip(result, "there is no provisioning node: see driver.provision-node");
-    } else if (!host_find_group(subject->host, "sgx_prv", &group)) {
-        check_pass(result, "there is no group 'sgx_prv': only root uses %s", nodes.provision);
-    } else if (facts.st_gid != group) {
-        check_bad(result, "there is a group 'sgx_prv' (gid %u) and %s belongs to gid %u", group,
-                  nodes.provision, facts.st_gid);
-    } else {
-        check_pass(result, "%s belongs to the group 'sgx_prv'", nodes.provision);
-    }
-}
-
-static void check_noexec(const CheckSubject *subject, CheckResult *result) {
-    switch (mounts_path_has(subject->host, "/dev", "noexec")) {
-    case MOUNT_YES:
-        check_bad(result, "/dev is mounted noexec: enclave pages cannot be made executable");
-        break;
-    case MOUNT_NO:
-        check_pass(result, "/dev is not mounted noexec");
-        break;
-    case MOUNT_UNKNOWN:
-        check_skip(result, "/proc/self/mountinfo does not tell");
-        break;
-    }
-}
-
 static void check_mmap_min_addr(const CheckSubject *subject, CheckResult *result) {
     uint64_t lowest = 0;
     if (!host_read_u64(subject->host, "/proc/sys/vm/mmap_min_addr", &lowest)) {
@@ -286,53 +96,6 @@ static void check_mmap_min_addr(const CheckSubject *subject, CheckResult *result
                   (unsigned long long)lowest);
     } else {
         check_pass(result, "vm.mmap_min_addr is %llu", (unsigned long long)lowest);
-    }
-}
-
-static void check_open(const CheckSubject *subject, CheckResult *result) {
-    DriverNodes nodes;
-    driver_nodes_read(subject->host, &nodes);
-    if (nodes.enclave == NULL) {
-        check_skip(result, "no driver is here: see driver.nodes");
-        return;
-    }
-    int error = subject->host->try_open(subject->host, nodes.enclave);
-    if (error == 0) {
-        check_pass(result, "%s opens", nodes.enclave);
-    } else if (error == EACCES || error == EPERM) {
-        check_skip(result,
-                   "%s does not open for lack of permission: see driver.enclave-access and "
-                   "driver.device-policy",
-                   nodes.enclave);
-    } else {
-        check_bad(result, "%s does not open: %s", nodes.enclave,
-                  strerror(error)); /* NOLINT(concurrency-mt-unsafe) */
-    }
-}
-
-/* Permissions allow it and the kernel does not: a device policy of the control group, or a security module.
- */
-static void check_device_policy(const CheckSubject *subject, CheckResult *result) {
-    DriverNodes nodes;
-    struct stat facts;
-    driver_nodes_read(subject->host, &nodes);
-    const char *const paths[] = {nodes.enclave, nodes.provision};
-    size_t opened = 0;
-    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        if (paths[i] == NULL || host_stat(subject->host, paths[i], &facts) != 0 ||
-            !host_may(subject->host, &facts, R_OK | W_OK)) {
-            continue;
-        }
-        opened++;
-        if (subject->host->try_open(subject->host, paths[i]) == EPERM) {
-            check_bad(result, "the permissions of %s allow its use, and the kernel refuses it", paths[i]);
-            return;
-        }
-    }
-    if (opened == 0) {
-        check_skip(result, "no node may be opened: see driver.nodes, driver.enclave-access");
-    } else {
-        check_pass(result, "no device policy stands in the way");
     }
 }
 
@@ -380,28 +143,6 @@ static void check_module_kernel(const CheckSubject *subject, CheckResult *result
     }
 }
 
-static void check_other_names(const CheckSubject *subject, CheckResult *result) {
-    size_t found = 0;
-    char names[128] = "";
-    for (size_t i = 0; i < sizeof enclave_nodes / sizeof enclave_nodes[0]; i++) {
-        if (host_has_device(subject->host, enclave_nodes[i])) {
-            size_t used = strlen(names);
-            (void)snprintf(names + used, sizeof names - used, "%s%s", found++ > 0 ? ", " : "",
-                           enclave_nodes[i]);
-        }
-    }
-    if (found == 0) {
-        check_skip(result, "no driver is here: see driver.nodes");
-    } else if (!host_has_device(subject->host, "/dev/sgx/enclave")) {
-        check_bad(result,
-                  "there is %s and not /dev/sgx/enclave: libraries of PSW 2.15.1 and before, and of 2.18, "
-                  "do not find it",
-                  names);
-    } else {
-        check_pass(result, "old and new libraries find a node: %s", names);
-    }
-}
-
 static const Check checks[] = {
     {"driver.nodes", "a device node of a driver that can run DCAP is there",
      "0x2006 and SGX_QL_ENCLAVE_LOAD_ERROR from a library that finds no driver",
@@ -425,35 +166,36 @@ static const Check checks[] = {
      check_module_kernel, "remove the package of the driver from outside and reboot"},
     {"driver.plain-file", "what has a node's name is a device",
      "a file or directory that a container engine made for a device that was not there",
-     "https://github.com/intel/linux-sgx/issues/792", CHECK_NEEDS_HARDWARE, CHECK_FAIL, check_plain_file,
+     "https://github.com/intel/linux-sgx/issues/792", CHECK_NEEDS_HARDWARE, CHECK_FAIL,
+     driver_device_plain_file,
      "remove it, load the driver first, and start the container anew with --device instead of --volume"},
     {"driver.links", "no link to a node leads nowhere",
      "a library that tries the old name first and stops there",
-     "https://github.com/intel/linux-sgx/issues/920", CHECK_NEEDS_HARDWARE, CHECK_WARN, check_links,
+     "https://github.com/intel/linux-sgx/issues/920", CHECK_NEEDS_HARDWARE, CHECK_WARN, driver_device_links,
      "remove the link, or repair the udev rule that makes it, then: udevadm trigger"},
     {"driver.names", "old libraries find the node, too", "0x2006 with PSW up to 2.15.1 and with 2.18",
-     "https://github.com/intel/linux-sgx/pull/1064", CHECK_NEEDS_HARDWARE, CHECK_INFO, check_other_names,
-     "for such releases add a udev rule with SYMLINK+=\"sgx/enclave\""},
+     "https://github.com/intel/linux-sgx/pull/1064", CHECK_NEEDS_HARDWARE, CHECK_INFO,
+     driver_device_other_names, "for such releases add a udev rule with SYMLINK+=\"sgx/enclave\""},
     {"driver.registered", "what the kernel has registered has a node",
      "a container or initramfs without udev",
      "https://github.com/intel/intel-device-plugins-for-kubernetes/issues/1098", CHECK_NEEDS_HARDWARE,
-     CHECK_FAIL, check_registered,
+     CHECK_FAIL, driver_device_registered,
      "udevadm trigger --subsystem-match=misc; in a container, map the devices into it"},
     {"driver.number", "nodes and driver have the same device numbers",
      "static nodes that another boot's driver does not stand behind", KERNEL_SGX, CHECK_NEEDS_HARDWARE,
-     CHECK_FAIL, check_number, "remove the static node and let udev make it: its number is dynamic"},
+     CHECK_FAIL, driver_device_number, "remove the static node and let udev make it: its number is dynamic"},
     {"driver.open", "the enclave node opens", "a driver that gave up after its node was made", KERNEL_SGX,
-     CHECK_NEEDS_HARDWARE | CHECK_NEEDS_LIVE, CHECK_FAIL, check_open,
+     CHECK_NEEDS_HARDWARE | CHECK_NEEDS_LIVE, CHECK_FAIL, driver_access_open,
      "look for 'sgx:' in the kernel's messages"},
     {"driver.device-policy", "no device policy forbids the nodes",
      "EPERM in containers and units whose device list leaves the nodes out",
      "https://github.com/opencontainers/runtime-tools/issues/759", CHECK_NEEDS_HARDWARE | CHECK_NEEDS_LIVE,
-     CHECK_FAIL, check_device_policy,
+     CHECK_FAIL, driver_access_device_policy,
      "allow the nodes: DeviceAllow=/dev/sgx_enclave rw in the unit, --device in a container"},
     {"driver.enclave-access", "our user may use the enclave node",
      "EPERM on every enclave for users outside the group",
      "https://github.com/gramineproject/gramine/issues/1217", CHECK_NEEDS_HARDWARE, CHECK_FAIL,
-     check_enclave_access, "add the user to the node's group (usually sgx), or run the manager as root"},
+     driver_access_enclave, "add the user to the node's group (usually sgx), or run the manager as root"},
     {"driver.provision-node", "a provisioning node is there",
      "0x4004 and SGX_QL_ERROR_INVALID_PRIVILEGE on loading the QE",
      "https://github.com/intel/linux-sgx/issues/787", CHECK_NEEDS_HARDWARE, CHECK_FAIL, check_provision_node,
@@ -462,21 +204,21 @@ static const Check checks[] = {
      "0x4004 and SGX_QL_ERROR_INVALID_PRIVILEGE on loading the QE, often after a change to the kernel's "
      "driver",
      "https://github.com/intel/SGXDataCenterAttestationPrimitives/issues/210", CHECK_NEEDS_HARDWARE,
-     CHECK_FAIL, check_provision_access, "add the user to the group sgx_prv, or run the manager as root"},
+     CHECK_FAIL, driver_access_provision, "add the user to the group sgx_prv, or run the manager as root"},
     {"driver.provision-open", "not everybody may use the provisioning node",
      "applications that identify the platform for ever", KERNEL_SGX, CHECK_NEEDS_HARDWARE, CHECK_WARN,
-     check_provision_open, "give the node mode 0660 and the group sgx_prv by a udev rule"},
+     driver_access_provision_open, "give the node mode 0660 and the group sgx_prv by a udev rule"},
     {"driver.group", "the enclave node belongs to the group sgx, or to everybody",
      "applications that may not make enclaves", "https://github.com/systemd/systemd/pull/18944",
-     CHECK_NEEDS_HARDWARE, CHECK_WARN, check_group,
+     CHECK_NEEDS_HARDWARE, CHECK_WARN, driver_access_group,
      "groupadd -r sgx && udevadm trigger --subsystem-match=misc"},
     {"driver.group-provision", "the provisioning node belongs to the group sgx_prv where there is one",
      "a quoting service that is a member and is refused all the same",
      "https://github.com/intel/SGXDataCenterAttestationPrimitives/issues/62", CHECK_NEEDS_HARDWARE,
-     CHECK_WARN, check_group_provision,
+     CHECK_WARN, driver_access_group_provision,
      "install the udev rule 92-sgx-provision.rules and: udevadm trigger --subsystem-match=misc"},
     {"driver.noexec", "/dev is not mounted noexec", "EPERM on mapping enclave pages as executable",
-     "https://github.com/systemd/systemd/pull/17940", CHECK_NEEDS_HARDWARE, CHECK_FAIL, check_noexec,
+     "https://github.com/systemd/systemd/pull/17940", CHECK_NEEDS_HARDWARE, CHECK_FAIL, driver_access_noexec,
      "mount -o remount,exec /dev, and update udev (systemd 248 or later) or the container engine"},
     {"driver.mmap-min-addr", "low addresses may be mapped",
      "enclaves that ask for low addresses and get EPERM",

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Checks of the node around it: clock, disk, memory, limits, container, service.
+ * Checks of the node around it: clock, disk, memory, limits, container, and the table with those of the
+ * service.
  */
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "bundles/base/clock.h"
 #include "bundles/base/text.h"
 #include "manager/checks/families.h"
+#include "manager/checks/node_service.h"
 
 #define KIB UINT64_C(1024)
 #define MIB (KIB * 1024)
@@ -236,83 +238,6 @@ static void check_suspend(const CheckSubject *subject, CheckResult *result) {
     }
 }
 
-static bool find_unit(const Host *host, const char *name, char *path, size_t size) {
-    static const char *const places[] = {"/etc/systemd/system", "/run/systemd/system",
-                                         "/usr/local/lib/systemd/system", "/lib/systemd/system",
-                                         "/usr/lib/systemd/system"};
-    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
-        (void)snprintf(path, size, "%s/%s", places[i], name);
-        if (host_has(host, path)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* The last value of a key in our unit; false: there is no unit, or it does not have the key. */
-static bool unit_value(const Host *host, const char *key, char *value, size_t size, bool *ret_unit) {
-    CLEANUP(buffer_done) Buffer text = BUFFER_INIT(HOST_FILE_MAX);
-    Error ignored = ERROR_INIT;
-    char path[128];
-    bool found = false;
-    *ret_unit = find_unit(host, "psw-manager.service", path, sizeof path);
-    if (!*ret_unit || !host_read(host, path, &text, &ignored)) {
-        return false;
-    }
-    char *rest = (char *)text.data, *line = NULL;
-    while ((line = strsep(&rest, "\n")) != NULL) {
-        if (strncmp(line, key, strlen(key)) == 0 && line[strlen(key)] == '=') {
-            (void)snprintf(value, size, "%s", line + strlen(key) + 1);
-            found = true;
-        }
-    }
-    return found;
-}
-
-static void check_service_kill(const CheckSubject *subject, CheckResult *result) {
-    char value[64];
-    bool unit = false;
-    bool found = unit_value(subject->host, "KillMode", value, sizeof value, &unit);
-    if (!unit) {
-        check_skip(result, "there is no unit psw-manager.service");
-    } else if (!found || strcmp(value, "process") != 0) {
-        check_bad(result, "the unit says KillMode=%s: stopping the manager ends the quoting with it",
-                  found ? value : "control-group, by leaving it out");
-    } else {
-        check_pass(result, "quoting goes on when the manager is stopped");
-    }
-}
-
-static void check_service_user(const CheckSubject *subject, CheckResult *result) {
-    char value[64];
-    bool unit = false;
-    uid_t uid = 0;
-    uint32_t number = 0;
-    bool found = unit_value(subject->host, "User", value, sizeof value, &unit);
-    if (!unit) {
-        check_skip(result, "there is no unit psw-manager.service");
-    } else if (found && !text_parse_u32(value, 0, UINT32_MAX, &number) &&
-               !host_find_user(subject->host, value, &uid)) {
-        check_bad(result, "the unit's user '%s' does not exist: systemd ends it with status 217/USER", value);
-    } else {
-        check_pass(result, "the unit's user exists");
-    }
-}
-
-static void check_service_devices(const CheckSubject *subject, CheckResult *result) {
-    char policy[64], allowed[128];
-    bool unit = false;
-    bool closed = unit_value(subject->host, "DevicePolicy", policy, sizeof policy, &unit) &&
-                  (strcmp(policy, "closed") == 0 || strcmp(policy, "strict") == 0);
-    if (!unit) {
-        check_skip(result, "there is no unit psw-manager.service");
-    } else if (closed && !unit_value(subject->host, "DeviceAllow", allowed, sizeof allowed, &unit)) {
-        check_bad(result, "the unit says DevicePolicy=%s and allows no device", policy);
-    } else {
-        check_pass(result, "the unit allows the driver's nodes, or all devices");
-    }
-}
-
 static void check_store_owner(const CheckSubject *subject, CheckResult *result) {
     const char *const paths[] = {subject->settings->store, subject->settings->state};
     struct stat facts;
@@ -387,13 +312,13 @@ static const Check checks[] = {
     {"node.service-kill", "stopping the manager leaves the quoting alone",
      "an update of the manager that interrupts quotes",
      "https://www.freedesktop.org/software/systemd/man/latest/systemd.kill.html", 0, CHECK_WARN,
-     check_service_kill, "KillMode=process in the unit, as shipped"},
+     node_service_kill, "KillMode=process in the unit, as shipped"},
     {"node.service-user", "the unit's user exists", "217/USER after an upgrade that removed the user",
-     "https://github.com/intel/linux-sgx/issues/935", 0, CHECK_FAIL, check_service_user,
+     "https://github.com/intel/linux-sgx/issues/935", 0, CHECK_FAIL, node_service_user,
      "useradd -r it, or correct User= in the unit"},
     {"node.service-devices", "the unit may use the driver's nodes", "EPERM for the service alone",
      "https://www.freedesktop.org/software/systemd/man/latest/systemd.resource-control.html",
-     CHECK_NEEDS_HARDWARE, CHECK_FAIL, check_service_devices,
+     CHECK_NEEDS_HARDWARE, CHECK_FAIL, node_service_devices,
      "DeviceAllow=/dev/sgx_enclave rw and DeviceAllow=/dev/sgx_provision rw in the unit"},
 };
 

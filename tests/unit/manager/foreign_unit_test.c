@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "manager/foreign.h"
+#include "manager/foreign_unit.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
