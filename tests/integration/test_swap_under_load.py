@@ -81,6 +81,25 @@ class SwapUnderLoadTest(unittest.TestCase):
             client.join(0.1)  # ten swaps a second: each generation sees some of the pieces
         self.assertEqual([answer.number for answer in answers], [aesm.QUOTE], f"over {swaps} swaps")
 
+    def test_who_sends_more_than_a_request_or_ends_sending_is_answered_once_whatever_swaps(self):
+        target, report = self.node.directory / "target", self.node.directory / "report"
+        target.write_bytes(aesm.ask_answer(self.node.socket, aesm.init_request())[2])
+        nodes.run("psw-bundle", "sim-report", "--platform", self.platform.directory, "--target-info", target, "-o", report)
+        whole = aesm.quote_request(report.read_bytes(), 8192)
+        behind = (b"", whole, whole[:100], b"\xff" * 50, bytes(30000))
+        for i in range(10):
+            with contextlib.ExitStack() as stack:
+                asking = [stack.enter_context(aesm.Connection(self.node.socket, nodes.DEADLINE)) for _ in range(20)]
+                for number, client in enumerate(asking):
+                    client.send((whole + behind[number % len(behind)]))
+                    if number % 2 == 0:
+                        client.end_sending()
+                self.api.swap(("2.0", "1.0")[i % 2])
+                for client in asking:
+                    self.assertEqual(client.answer().code, 0)
+                    with contextlib.suppress(ConnectionResetError):  # something was left unread
+                        self.assertTrue(client.is_closed())
+
     def test_the_socket_keeps_its_inode_over_swaps_and_a_new_manager(self):
         inode = self.node.socket.stat().st_ino
         self.api.swap("2.0")
