@@ -124,9 +124,27 @@ bool generation_is_as_started(const Generation *generation, const char *program,
            file_is_same(&program_now, &origin->program) && file_is_same(&config_now, &origin->config);
 }
 
-/* *ret_socket: a connection to its control socket, which is there from the first moment, so that nothing
- * which it says gets lost, and be it that it fails at once. */
-static bool spawn(Generation *generation, const GenerationSpec *spec, int *ret_socket, Error *err) {
+/* A connection to its control socket, which is there before the process, so that nothing which it says gets
+ * lost, and be it that it fails at once. */
+static bool connect_first(Generation *generation, int *ret_its, Error *err) {
+    int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
+        return error_set_errno(err, errno, "generation %u: control socket", generation->number);
+    }
+    AUTO_CLOSE int own = pair[0];
+    AUTO_CLOSE int its = pair[1];
+    if (fcntl(own, F_SETFL, O_NONBLOCK) != 0) {
+        return error_set_errno(err, errno, "generation %u: control socket", generation->number);
+    }
+    generation->alive = true; /* it will read what is sent now */
+    if (!generation_attach(generation, TAKE_FD(own), err)) {
+        return false;
+    }
+    *ret_its = TAKE_FD(its);
+    return true;
+}
+
+static bool spawn(Generation *generation, const GenerationSpec *spec, int control_fd, Error *err) {
     enum { CONTROL_FD = 3 }; /* as in argv */
     char number[16];
     (void)snprintf(number, sizeof number, "%u", spec->number);
@@ -142,22 +160,11 @@ static bool spawn(Generation *generation, const GenerationSpec *spec, int *ret_s
                           spec->config != NULL ? "--config" : NULL,
                           spec->config,
                           NULL};
-    int pair[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0) {
-        return error_set_errno(err, errno, "generation %u: control socket", spec->number);
-    }
-    AUTO_CLOSE int own = pair[0];
-    AUTO_CLOSE int its = pair[1];
-    const ProcessFd fds[] = {{its, CONTROL_FD}};
+    const ProcessFd fds[] = {{control_fd, CONTROL_FD}};
     /* A group of its own: an interrupt at the manager's terminal must not reach it. */
     const ProcessSpec process = {
         .path = spec->program, .argv = argv, .fds = fds, .fds_count = 1, .new_group = true};
-    if (fcntl(own, F_SETFL, O_NONBLOCK) != 0 ||
-        !process_start(&process, &generation->pid, &generation->pidfd, err)) {
-        return false;
-    }
-    *ret_socket = TAKE_FD(own);
-    return true;
+    return process_start(&process, &generation->pid, &generation->pidfd, err);
 }
 
 Generation *generation_start(const GenerationSpec *spec, GenerationRole role, Error *err) {
@@ -166,11 +173,11 @@ Generation *generation_start(const GenerationSpec *spec, GenerationRole role, Er
         return NULL;
     }
     note_origin(&generation->origin, spec);
-    AUTO_CLOSE int socket = -1;
-    if (!spawn(generation, spec, &socket, err)) {
+    AUTO_CLOSE int its = -1;
+    if (!connect_first(generation, &its, err) || !spawn(generation, spec, its, err)) {
         return NULL;
     }
-    if (!watch_process(generation, err) || !generation_attach(generation, TAKE_FD(socket), err) ||
+    if (!watch_process(generation, err) ||
         !timer_start(generation->event, &generation->end_timer, spec->warm_up_timeout_ms,
                      generation_on_end_timer, generation)) {
         generation_kill(generation);

@@ -210,11 +210,10 @@ static bool connect_later(Generation *generation) {
                        generation);
 }
 
+/* The calls under way are not answered any more. Usually because the process ends, of which the kernel tells
+ * a moment later and which is a better reason: so they fail then, or when there is another connection. */
 static void reconnect(Generation *generation) {
-    Error failure = ERROR_INIT;
     generation_disconnect(generation);
-    error_set(&failure, ERROR_UNAVAILABLE, "generation %u closed its control socket", generation->number);
-    generation_fail_calls(generation, &failure);
     generation->connect_deadline = clock_monotonic_ms() + CONNECT_PATIENCE_MS;
     if (!connect_later(generation)) {
         generation_kill(generation);
@@ -291,6 +290,9 @@ static int on_connect_timer(sd_event_source *source, uint64_t usec, void *contex
     timer_stop(&generation->connect_timer);
     AUTO_CLOSE int socket = control_client_connect(generation->control, &pid, &err);
     if (socket >= 0 && pid == generation->pid) {
+        Error failure = ERROR_INIT;
+        error_set(&failure, ERROR_UNAVAILABLE, "generation %u closed its control socket", generation->number);
+        generation_fail_calls(generation, &failure);
         if (!generation_attach(generation, TAKE_FD(socket), &err)) {
             generation_disconnect(generation);
             generation_kill(generation);
