@@ -395,6 +395,9 @@ static void on_gone(void *context, Generation *generation) {
     case GENERATION_SPARE:
     case GENERATION_DUCK:
         deployment_ducks_died(deployment, generation);
+        if (number == swap->next.number) { /* it was about to serve again */
+            (void)deployment_swap_event(deployment, SWAP_EVENT_NEW_FAILED, &failure);
+        }
         break;
     case GENERATION_STANDBY: /* the upkeep starts another one, not at once */
         break;

@@ -41,6 +41,12 @@ static int on_soak_over(sd_event_source *source, uint64_t usec, void *context) {
     return 0;
 }
 
+/* Also when there is no connection to it: it is being made again, or the generation's end is told next. */
+static bool ask_later(Deployment *deployment) {
+    return timer_start(deployment->event, &deployment->trial_timer, deployment->config->trial_interval_ms,
+                       on_trial_timer, deployment);
+}
+
 static bool is_watching(const Deployment *deployment, const Generation *generation) {
     return deployment->journal->swap.state == SWAP_SOAKING && generation == watched(deployment) &&
            generation_is_alive(generation);
@@ -96,10 +102,9 @@ static void on_trial(void *context, Generation *generation, const ControlMessage
         breach(deployment, &err);
         return;
     }
-    if (!generation_call(generation, CONTROL_STATUS, NULL, -1, DEPLOYMENT_CALL_MS, on_status, deployment,
-                         &err) ||
-        !timer_start(deployment->event, &deployment->trial_timer, deployment->config->trial_interval_ms,
-                     on_trial_timer, deployment)) {
+    bool asked = generation_call(generation, CONTROL_STATUS, NULL, -1, DEPLOYMENT_CALL_MS, on_status,
+                                 deployment, &err);
+    if ((!asked && err.kind != ERROR_UNAVAILABLE) || !ask_later(deployment)) {
         breach(deployment, &err);
     }
 }
@@ -113,7 +118,8 @@ static void ask_trial(Deployment *deployment) {
     /* Asked with some patience beyond what is allowed, so that a slow answer is told from none. */
     if (!generation_call(generation, CONTROL_TRIAL, NULL, -1,
                          deployment->config->trial_latency_max_ms + DEPLOYMENT_CALL_MS, on_trial, deployment,
-                         &err)) {
+                         &err) &&
+        !(err.kind == ERROR_UNAVAILABLE && ask_later(deployment))) {
         breach(deployment, &err);
     }
 }

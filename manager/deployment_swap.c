@@ -69,21 +69,10 @@ static void start_fresh(Deployment *deployment) {
     }
 }
 
-/* The lame duck that shall serve again must show first that it still can; else its bundle is started afresh.
- */
-static void on_duck_trial(void *context, Generation *generation, const ControlMessage *reply,
-                          const Error *failure) {
-    (void)reply;
-    Deployment *deployment = context;
+/* The lame duck that should serve again cannot: its bundle is started afresh. */
+static void start_instead(Deployment *deployment, const Error *failure) {
     JournalSwap *swap = &deployment->journal->swap;
     Error err = ERROR_INIT;
-    if (swap->state != SWAP_WARMING || !swap->resumes || generation_number(generation) != swap->next.number) {
-        return;
-    }
-    if (failure == NULL) {
-        (void)deployment_swap_event(deployment, SWAP_EVENT_READY, NULL);
-        return;
-    }
     log_warning("duck-unfit", "generation=%u error=\"%s\"", swap->next.number, failure->text);
     swap->resumes = false;
     swap->next.number = deployment->journal->next_generation++;
@@ -94,6 +83,22 @@ static void on_duck_trial(void *context, Generation *generation, const ControlMe
     start_fresh(deployment);
 }
 
+/* It must show first that it still can. */
+static void on_duck_trial(void *context, Generation *generation, const ControlMessage *reply,
+                          const Error *failure) {
+    (void)reply;
+    Deployment *deployment = context;
+    const JournalSwap *swap = &deployment->journal->swap;
+    if (swap->state != SWAP_WARMING || !swap->resumes || generation_number(generation) != swap->next.number) {
+        return;
+    }
+    if (failure == NULL) {
+        (void)deployment_swap_event(deployment, SWAP_EVENT_READY, NULL);
+    } else {
+        start_instead(deployment, failure);
+    }
+}
+
 static void start_new(Deployment *deployment) {
     const JournalSwap *swap = &deployment->journal->swap;
     Error err = ERROR_INIT;
@@ -102,9 +107,12 @@ static void start_new(Deployment *deployment) {
         return;
     }
     Generation *duck = deployment_find(deployment, swap->next.number);
+    if (duck == NULL) {
+        error_set(&err, ERROR_UNAVAILABLE, "it has ended meanwhile");
+    }
     if (duck == NULL || !generation_call(duck, CONTROL_TRIAL, NULL, -1, DEPLOYMENT_CALL_MS, on_duck_trial,
                                          deployment, &err)) {
-        (void)deployment_swap_event(deployment, SWAP_EVENT_NEW_FAILED, &err);
+        start_instead(deployment, &err);
     }
 }
 

@@ -119,8 +119,11 @@ class SwapTest(PlatformCase):
         self.assertEqual(node.serving()["generation"], 1)
 
     def test_a_library_that_hangs_is_given_up_after_the_time_allowed(self):
-        node = self.node({"swap": {"warm_up_timeout": "300ms"}})
+        node = self.node()
         self.faulty(node, "2.3", "init:hang")
+        node.kill_manager()
+        node.write_config({"swap": {"warm_up_timeout": "300ms"}})  # what warms up well has as long as it takes
+        node.start()
         self.assertIn("did not warm up in time", self.refused(node, TIMEOUT, "swap", "2.3"))
         self.assertEqual(node.serving()["generation"], 1)
         self.quotes(node)
@@ -142,8 +145,19 @@ class SwapTest(PlatformCase):
         self.assertEqual(node.serving()["generation"], 1)
         self.quotes(node)
 
+    def test_a_crash_while_a_trial_quote_is_under_way_is_told_as_a_crash(self):
+        node = self.node({"swap": {"trial_interval": "10ms", "trial_latency_max": "60s"}})
+        operation = node.ctl("swap", SECOND, "--soak", "1h", "--no-wait")
+        self.wait_step(node, "soaking")
+        pid = node.serving()["pid"]
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.1)  # most likely it is asked for a trial quote meanwhile
+        os.kill(pid, signal.SIGKILL)
+        self.fails(node, operation, "SIGKILL")
+
     def test_a_generation_that_hangs_in_the_soak_is_swapped_back_from(self):
-        node = self.node({"swap": {"trial_interval": "50ms", "trial_latency_max": "100ms", "drain_timeout": "500ms"}})
+        # Whatever a slow machine takes for a trial quote, this one takes longer.
+        node = self.node({"swap": {"trial_interval": "50ms", "trial_latency_max": "2s", "drain_timeout": "500ms"}})
         operation = node.ctl("swap", SECOND, "--soak", "60s", "--no-wait")
         self.wait_step(node, "soaking")
         os.kill(node.serving()["pid"], signal.SIGSTOP)
