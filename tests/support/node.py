@@ -91,8 +91,10 @@ class Load:
     """A running aesm-load; result() waits for its end, stop() ends it early."""
 
     def __init__(self, socket, *arguments):
+        # A later --timeout counts. How long a slow machine takes is not what makes a request fail.
         self.process = subprocess.Popen(
-            [program("aesm-load"), "--socket", str(socket), "--json", *map(str, arguments)],
+            [program("aesm-load"), "--socket", str(socket), "--json", "--timeout", f"{DEADLINE:.0f}s",
+             *map(str, arguments)],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def result(self, timeout=120):
