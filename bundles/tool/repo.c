@@ -22,6 +22,7 @@ static const Verb verbs[] = {
     {"publish", "make what was changed visible to nodes", repo_publish},
     {"renew", "sign again before something expires (for cron)", repo_renew},
     {"status", "what is published, what waits, when it expires", repo_status},
+    {"prune", "remove what nodes do not ask for any more", repo_prune},
     {"export", "write metadata and bundles into one file for nodes without a network", repo_export},
 };
 enum { VERBS_COUNT = sizeof verbs / sizeof *verbs };

@@ -22,8 +22,9 @@ typedef struct RepoOptions {
     const char *as, *custom, *from, *keyid, *output, *passphrase_file, *type;
     int64_t threshold; /* 0: not given */
     int64_t within;    /* seconds; -1: not given */
+    int64_t keep;      /* seconds; -1: not given */
     unsigned bits;     /* 0: not given */
-    bool terminating, json, no_keys, remove;
+    bool terminating, json, no_keys, remove, dry_run;
 } RepoOptions;
 
 /* Parses the options whose letters are in `allowed` (see repo_options.c). False: `ret_status` is the exit
@@ -56,6 +57,7 @@ int repo_sign(int argc, char **argv);
 int repo_publish(int argc, char **argv);
 int repo_renew(int argc, char **argv);
 int repo_status(int argc, char **argv);
+int repo_prune(int argc, char **argv);
 int repo_export(int argc, char **argv);
 
 #endif

@@ -12,9 +12,11 @@
 static const struct option longs[] = {{"as", required_argument, NULL, 'A'},
                                       {"bits", required_argument, NULL, 'B'},
                                       {"custom", required_argument, NULL, 'C'},
+                                      {"dry-run", no_argument, NULL, 'D'},
                                       {"from", required_argument, NULL, 'F'},
                                       {"hash-prefix", required_argument, NULL, 'H'},
                                       {"json", no_argument, NULL, 'J'},
+                                      {"keep", required_argument, NULL, 'K'},
                                       {"key", required_argument, NULL, 'k'},
                                       {"keyid", required_argument, NULL, 'I'},
                                       {"no-keys", no_argument, NULL, 'N'},
@@ -70,7 +72,7 @@ static bool set_number(RepoOptions *options, int option) {
     if (!text_parse_duration(optarg, &value)) {
         return false;
     }
-    options->within = (int64_t)(value / 1000);
+    *(option == 'K' ? &options->keep : &options->within) = (int64_t)(value / 1000);
     return true;
 }
 
@@ -109,7 +111,11 @@ static bool set_option(RepoOptions *options, int option) {
     case 'R':
         options->remove = true;
         return true;
+    case 'D':
+        options->dry_run = true;
+        return true;
     case 'B':
+    case 'K':
     case 'n':
     case 'w':
         return set_number(options, option);
@@ -120,7 +126,7 @@ static bool set_option(RepoOptions *options, int option) {
 
 bool repo_options_parse(int argc, char **argv, const char *allowed, const char *help,
                         RepoOptions *ret_options, int *ret_status) {
-    RepoOptions options = {.within = -1};
+    RepoOptions options = {.within = -1, .keep = -1};
     char command[32];
     (void)snprintf(command, sizeof command, "repo %s", argv[0]);
     opterr = 0;

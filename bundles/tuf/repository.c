@@ -69,6 +69,10 @@ int tuf_repository_targets_fd(const TufRepository *repository) {
     return repository->targets_fd;
 }
 
+int tuf_repository_fd(const TufRepository *repository) {
+    return repository->dir_fd;
+}
+
 static bool create_parts(int dir_fd, Error *err) {
     static const char *const directories[] = {"draft", "public", "public/metadata", "public/targets"};
     if (mkdirat(dir_fd, "keys", 0700) != 0 && errno != EEXIST) {
@@ -116,23 +120,31 @@ bool tuf_repository_create(const char *path, int64_t now, Error *err) {
     return create_parts(dir_fd, err) && create_drafts(path, now, err);
 }
 
-/* "12.targets.json" is version 12 of "targets". */
-static bool note_version(json_t *versions, const char *file) {
-    char number[24], role[TUF_NAME_ENCODED_MAX + 1];
+bool tuf_repository_parse_name(const char *file, char role[TUF_NAME_ENCODED_MAX + 1], int64_t *ret_version) {
+    char number[24];
     uint64_t version;
     size_t digits = strspn(file, "0123456789");
     size_t length = strlen(file);
-    if (digits == 0 || digits >= sizeof number || length < digits + 7 || length - digits - 6 >= sizeof role ||
-        file[digits] != '.' || strcmp(file + length - 5, ".json") != 0) {
-        return true;
+    if (digits == 0 || digits >= sizeof number || length < digits + 7 ||
+        length - digits - 6 > TUF_NAME_ENCODED_MAX || file[digits] != '.' ||
+        strcmp(file + length - 5, ".json") != 0) {
+        return false;
     }
     (void)snprintf(number, sizeof number, "%.*s", (int)digits, file);
-    (void)snprintf(role, sizeof role, "%.*s", (int)(length - digits - 6), file + digits + 1);
-    if (!text_parse_u64(number, 1, (uint64_t)TUF_INTEGER_MAX, &version) ||
-        json_integer_value(json_object_get(versions, role)) >= (json_int_t)version) {
-        return true;
+    if (!text_parse_u64(number, 1, (uint64_t)TUF_INTEGER_MAX, &version)) {
+        return false;
     }
-    return json_put(versions, role, json_integer((json_int_t)version));
+    (void)snprintf(role, TUF_NAME_ENCODED_MAX + 1, "%.*s", (int)(length - digits - 6), file + digits + 1);
+    *ret_version = (int64_t)version;
+    return true;
+}
+
+static bool note_version(void *versions, const char *file, Error *err) {
+    char role[TUF_NAME_ENCODED_MAX + 1];
+    int64_t version;
+    return !tuf_repository_parse_name(file, role, &version) ||
+           json_integer_value(json_object_get(versions, role)) >= version ||
+           json_put(versions, role, json_integer(version)) || error_set(err, ERROR_MEMORY, "out of memory");
 }
 
 static void dir_freep(DIR **dir) {
@@ -141,30 +153,33 @@ static void dir_freep(DIR **dir) {
     }
 }
 
-static json_t *read_versions(int metadata_fd, Error *err) {
-    AUTO_CLOSE int fd = file_open_directory(metadata_fd, ".", err);
+bool tuf_repository_each_name(int dir_fd, const char *path, TufRepositoryNameFn visit, void *context,
+                              Error *err) {
+    AUTO_CLOSE int fd = file_open_directory(dir_fd, path, err);
     if (fd < 0) {
-        return NULL;
+        return false;
     }
     CLEANUP(dir_freep) DIR *dir = fdopendir(fd);
-    CLEANUP(json_freep) json_t *versions = json_object();
-    if (dir == NULL || versions == NULL) {
-        error_set_errno(err, errno, "public/metadata: cannot be read");
-        return NULL;
+    if (dir == NULL) {
+        return error_set_errno(err, errno, "%s: cannot be read", path);
     }
     (void)TAKE_FD(fd);
-    errno = 0;
-    for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
-        if (!note_version(versions, entry->d_name)) {
-            error_set(err, ERROR_MEMORY, "out of memory");
-            return NULL;
+    for (struct dirent *entry; (errno = 0, entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0 &&
+            !visit(context, entry->d_name, err)) {
+            return false;
         }
     }
-    if (errno != 0) {
-        error_set_errno(err, errno, "public/metadata: cannot be read");
+    return errno == 0 || error_set_errno(err, errno, "%s: cannot be read", path);
+}
+
+static json_t *read_versions(int metadata_fd, Error *err) {
+    CLEANUP(json_freep) json_t *versions = json_object();
+    if (versions == NULL) {
+        error_set(err, ERROR_MEMORY, "out of memory");
         return NULL;
     }
-    return TAKE(versions);
+    return tuf_repository_each_name(metadata_fd, ".", note_version, versions, err) ? TAKE(versions) : NULL;
 }
 
 static char *copy_name(const char *name, Error *err) {
@@ -261,13 +276,21 @@ json_t *tuf_repository_draft(TufRepository *repository, const char *role, Error 
 }
 
 json_t *tuf_repository_published(TufRepository *repository, const char *role, Error *err) {
-    char name[NAME_SIZE];
     int64_t version = 0;
     if (!check_role_name(role, err) || !tuf_repository_version(repository, role, &version, err)) {
         return NULL;
     }
     if (version == 0) {
         error_set(err, ERROR_NOT_FOUND, "role %s: nothing is published", role);
+        return NULL;
+    }
+    return tuf_repository_published_version(repository, role, version, err);
+}
+
+json_t *tuf_repository_published_version(TufRepository *repository, const char *role, int64_t version,
+                                         Error *err) {
+    char name[NAME_SIZE];
+    if (!check_role_name(role, err)) {
         return NULL;
     }
     if (strcmp(role, "timestamp") == 0) {
@@ -332,8 +355,7 @@ bool tuf_repository_write(TufRepository *repository, const char *role, const jso
         (void)snprintf(name, sizeof name, "timestamp.json");
     }
     return file_replace(repository->metadata_fd, name, bytes.data, bytes.size, 0644, err) &&
-           (!is_numbered || note_version(repository->versions, name) ||
-            error_set(err, ERROR_MEMORY, "out of memory"));
+           (!is_numbered || note_version(repository->versions, name, err));
 }
 
 bool tuf_repository_drop_drafts(TufRepository *repository, const json_t *roles, Error *err) {

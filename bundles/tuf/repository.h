@@ -17,6 +17,7 @@
 #define BUNDLES_TUF_REPOSITORY_H
 
 #include "bundles/tuf/author.h"
+#include "bundles/tuf/limits.h"
 #include "bundles/tuf/repository_config.h"
 #include "bundles/tuf/signer.h"
 
@@ -38,12 +39,15 @@ static inline void tuf_repository_closep(TufRepository **repository) {
 
 const TufRepositoryConfig *tuf_repository_config(const TufRepository *repository);
 const char *tuf_repository_path(const TufRepository *repository);
+int tuf_repository_fd(const TufRepository *repository);          /* borrowed */
 int tuf_repository_metadata_fd(const TufRepository *repository); /* public/metadata; borrowed */
 int tuf_repository_targets_fd(const TufRepository *repository);  /* public/targets; borrowed */
 
 /* Documents, the caller's. The draft of a role, or what is published; false with ERROR_NOT_FOUND: neither. */
 json_t *tuf_repository_draft(TufRepository *repository, const char *role, Error *err);
 json_t *tuf_repository_published(TufRepository *repository, const char *role, Error *err);
+json_t *tuf_repository_published_version(TufRepository *repository, const char *role, int64_t version,
+                                         Error *err);
 json_t *tuf_repository_newest(TufRepository *repository, const char *role,
                               Error *err); /* draft, else published */
 
@@ -61,6 +65,14 @@ bool tuf_repository_drop_drafts(TufRepository *repository, const json_t *roles, 
 /* Highest published version of a role, 0: none. */
 bool tuf_repository_version(TufRepository *repository, const char *role, int64_t *ret_version, Error *err)
     __attribute__((warn_unused_result));
+
+/* "12.targets.json" is version 12 of "targets"; false: not such a name. */
+bool tuf_repository_parse_name(const char *file, char role[TUF_NAME_ENCODED_MAX + 1], int64_t *ret_version);
+
+/* Every name in a directory, without "." and "..", in no order, until one fails. */
+typedef bool (*TufRepositoryNameFn)(void *context, const char *name, Error *err);
+bool tuf_repository_each_name(int dir_fd, const char *path, TufRepositoryNameFn visit, void *context,
+                              Error *err) __attribute__((warn_unused_result));
 
 /* ---- who delegates to whom (repository_roles.c) ---- */
 
@@ -170,5 +182,18 @@ int64_t tuf_repository_warning(const TufRepository *repository, TufType type);
 bool tuf_repository_renew(TufRepository *repository, int64_t within, TufSigner *const *signers, size_t count,
                           json_t **ret_renewed, json_t **ret_short, Error *err)
     __attribute__((warn_unused_result));
+
+/* ---- removing what nobody asks for any more (repository_prune.c) ---- */
+
+/* Removes old versions of snapshot and targets roles, and targets that nothing names any more; `ret_removed`
+ * ([{"path", "bytes"}] beneath public/, the caller's) says which, also of what a dry run would remove. It
+ * stays what the published timestamp leads to and what drafts name; what a snapshot leads to that another one
+ * took the place of within the last `keep` seconds, since a node that read the timestamp before may be in the
+ * middle of reading; every root; and whatever is not of this repository's making. ERROR_USAGE if `keep` is
+ * shorter than a timestamp lives. */
+bool tuf_repository_prune(TufRepository *repository, int64_t keep, bool dry_run, json_t **ret_removed,
+                          Error *err) __attribute__((warn_unused_result));
+/* What `keep` should be: as long as a timestamp lives, and a day for reading. */
+int64_t tuf_repository_prune_keep(const TufRepository *repository);
 
 #endif

@@ -6,6 +6,7 @@ import os
 import subprocess
 import tarfile
 import tempfile
+import time
 import unittest
 
 from tests.support.tuf_site import Reader, Repository, Server, run
@@ -127,6 +128,28 @@ class Publishing(Site):
             self.assertNotEqual(done.returncode, 0, custom)
             self.assertIn(word, done.stderr)
         self.repository.repo("add", bundle, "--custom", '{"floor": "1.2", "known_bad": ["1.0"], "notes": "https://x/"}')
+
+    def test_pruning_removes_what_no_node_asks_for_and_says_so_first(self):
+        for content in ("two", "three"):
+            self.repository.add("a.bin", content)
+            self.repository.publish()
+        old = time.time() - 10 * 86400
+        for number in (1, 2):
+            os.utime(self.metadata(f"{number}.snapshot.json"), (old, old))
+        listed = self.repository.repo("prune", "--dry-run")
+        self.assertIn("public/metadata/1.snapshot.json\npublic/metadata/1.targets.json\npublic/targets/", listed.stdout)
+        self.assertIn("would be removed: 3 files", listed.stdout)
+        self.assertTrue(os.path.exists(self.metadata("1.snapshot.json")))
+        self.assertIn("nothing to remove", self.repository.repo("prune", "--keep", "11d").stdout)
+        self.assertEqual(self.repository.repo("prune", "--keep", "1d", check=False).returncode, 2)
+        done = json.loads(self.repository.repo("prune", "--json").stdout)
+        self.assertEqual(len(done["removed"]), 3)
+        self.assertFalse(done["dry_run"])
+        self.assertFalse(os.path.exists(self.metadata("1.snapshot.json")))
+        self.assertEqual(len(os.listdir(os.path.join(self.repository.public, "targets"))), 2)
+        self.reader.download("a.bin")
+        self.assertEqual(self.reader.content("a.bin"), "three")
+        self.assertIn("nothing to remove", self.repository.repo("prune").stdout)
 
     def test_an_export_holds_the_chosen_targets_and_all_roots(self):
         self.repository.add("b.bin", "two")
