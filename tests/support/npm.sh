@@ -16,7 +16,7 @@ mkdir -p "$directory"
 exec 9>"$directory/.lock"
 flock --wait 120 9
 if ! grep --quiet --fixed-strings "\"version\": \"$version\"" "$directory/node_modules/$package/package.json" 2>/dev/null; then
-  npm install --no-save --no-package-lock --no-audit --no-fund --silent --prefix "$directory" "$package@$version" ||
+  timeout --kill-after=5 90 npm install --no-save --no-package-lock --no-audit --no-fund --silent --prefix "$directory" "$package@$version" 9>&- ||
     { echo "npm.sh: npm could not install $package $version; check the network and npm's registry setting" >&2; exit 1; }
 fi
 echo "$PWD/$directory"
