@@ -220,6 +220,12 @@ class BundleTool(unittest.TestCase):
                 text = run("psw-bundle", command, "--help").stdout
                 self.assertTrue(text.startswith(f"usage: psw-bundle {command}"), text)
                 self.assertIn(command, page)
+                if not command.startswith(("repo", "sim")):  # explained by --help alone
+                    self.assertEqual(set(re.findall(r"--[a-z-]+", text)) - set(re.findall(r"--[a-z-]+", page)), set())
+        verbs = re.findall(r"^  ([a-z]+) +\w", run("psw-bundle", "repo", "--help").stdout, re.MULTILINE)
+        self.assertIn(" | ".join(verbs), page)
+        for verb in verbs:
+            self.assertIn(f"usage: psw-bundle repo {verb}", run("psw-bundle", "repo", verb, "--help").stdout)
         self.assertRegex(run("psw-bundle", "--version").stdout, r"^psw-bundle \d+\.\d+")
 
 

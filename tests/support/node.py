@@ -151,6 +151,19 @@ class Api(http.client.HTTPConnection):
         return self.finish(self.call("POST", "/v1/swap", {"bundle": bundle, "soak": soak}))
 
 
+def generation_pids(runtime):
+    """Living quoted processes with a control socket in that directory, found by their command lines."""
+    pids = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit():
+            continue
+        with contextlib.suppress(OSError):
+            arguments = (entry / "cmdline").read_bytes().split(b"\0")
+            if arguments[0].endswith(b"quoted") and any(a.startswith(bytes(runtime)) for a in arguments):
+                pids.append(int(entry.name))
+    return pids
+
+
 class Node:
     """A manager with its store, state, sockets and configuration in a temporary directory; the platform may
     be shared with other nodes."""
@@ -247,16 +260,8 @@ class Node:
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def generation_pids(self):
-        """Living quoted processes of this node, found by their control socket's path on the command line."""
-        pids = []
-        for entry in pathlib.Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            with contextlib.suppress(OSError):
-                arguments = (entry / "cmdline").read_bytes().split(b"\0")
-                if arguments[0].endswith(b"quoted") and any(a.startswith(bytes(self.directory / "run")) for a in arguments):
-                    pids.append(int(entry.name))
-        return pids
+        """Living quoted processes of this node."""
+        return generation_pids(self.directory / "run")
 
     def stop(self):
         """Ends everything and removes the directory."""
