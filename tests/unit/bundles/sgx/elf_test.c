@@ -9,46 +9,18 @@
 
 #include <cmocka.h>
 
-#include "tests/support/enclave_maker.h"
+#include "tests/support/enclave_case.h"
 
 enum { DYNAMIC_HEADER = MAKER_PHDRS_AT + 4 * 56, SONAME_ENTRY = MAKER_DYNAMIC_AT + 4 * 16 };
 
-typedef struct Fixture {
-    EVP_PKEY *key;
-    EnclaveMaker maker;
-    Elf elf;
-} Fixture;
-
-static int open_fixture(void **state) {
-    Fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    fixture->key = maker_key_new(3);
-    *state = fixture;
-    return 0;
-}
-
-static int close_fixture(void **state) {
-    Fixture *fixture = *state;
-    EVP_PKEY_free(fixture->key);
-    free(fixture);
-    return 0;
-}
-
-static int reset(void **state) {
-    Fixture *fixture = *state;
-    maker_init(&fixture->maker);
-    maker_make(&fixture->maker, fixture->key);
-    return 0;
-}
-
-static ErrorKind parse(Fixture *fixture) {
+static ErrorKind parse(EnclaveCase *fixture) {
     Error err = ERROR_INIT;
     bool good = elf_parse((Bytes){fixture->maker.file, fixture->maker.file_size}, &fixture->elf, &err);
     assert_int_equal(good, err.kind == ERROR_NONE);
     return err.kind;
 }
 
-static void expect_with(Fixture *fixture, size_t at, size_t size, uint64_t value, ErrorKind kind) {
+static void expect_with(EnclaveCase *fixture, size_t at, size_t size, uint64_t value, ErrorKind kind) {
     uint8_t former[8];
     memcpy(former, fixture->maker.file + at, size);
     memcpy(fixture->maker.file + at, &value, size);
@@ -60,7 +32,7 @@ static void expect_with(Fixture *fixture, size_t at, size_t size, uint64_t value
 }
 
 /* The soname is refused, or missing, with a change of one value. */
-static void expect_no_soname_with(Fixture *fixture, size_t at, size_t size, uint64_t value) {
+static void expect_no_soname_with(EnclaveCase *fixture, size_t at, size_t size, uint64_t value) {
     uint8_t former[8];
     ElfSoname soname = {0};
     memcpy(former, fixture->maker.file + at, size);
@@ -73,7 +45,7 @@ static void expect_no_soname_with(Fixture *fixture, size_t at, size_t size, uint
 }
 
 static void segments_sections_and_the_soname_are_read(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     assert_int_equal(parse(fixture), ERROR_NONE);
     assert_int_equal(fixture->elf.segments.count, 7);
     assert_int_equal(fixture->elf.segments.items[3].memory_size, 0x2200);
@@ -90,7 +62,7 @@ static void segments_sections_and_the_soname_are_read(void **state) {
 }
 
 static void other_kinds_of_file_are_refused(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     expect_with(fixture, 0, 1, 0, ERROR_INPUT);
     expect_with(fixture, 4, 1, 1, ERROR_INPUT);  /* 32 bits */
     expect_with(fixture, 5, 1, 2, ERROR_INPUT);  /* big endian */
@@ -99,7 +71,7 @@ static void other_kinds_of_file_are_refused(void **state) {
 }
 
 static void header_tables_lie_inside_the_file(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     expect_with(fixture, 32, 8, UINT64_MAX, ERROR_INPUT);
     expect_with(fixture, 32, 8, fixture->maker.file_size - 100, ERROR_INPUT);
     expect_with(fixture, 54, 2, 32, ERROR_INPUT);
@@ -114,7 +86,7 @@ static void header_tables_lie_inside_the_file(void **state) {
 }
 
 static void segments_that_cannot_be_loaded_are_refused(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     enum { CODE = MAKER_PHDRS_AT + 56 };
     expect_with(fixture, CODE + 4, 4, 0, ERROR_INPUT);                  /* no rights */
     expect_with(fixture, CODE + 8, 8, UINT64_MAX, ERROR_INPUT);         /* outside the file */
@@ -126,7 +98,7 @@ static void segments_that_cannot_be_loaded_are_refused(void **state) {
 }
 
 static void section_names_and_contents_lie_inside(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     size_t text = fixture->maker.shdrs_at + 64 * 2;
     expect_with(fixture, text, 4, 0x1000, ERROR_INPUT);
     expect_with(fixture, text + 24, 8, UINT64_MAX, ERROR_INPUT);
@@ -140,7 +112,7 @@ static void section_names_and_contents_lie_inside(void **state) {
 }
 
 static void a_soname_counts_only_once_whole_and_loaded(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     assert_int_equal(bytes_le64(fixture->maker.file + SONAME_ENTRY), ELF_TAG_SONAME);
     expect_no_soname_with(fixture, SONAME_ENTRY, 8, ELF_TAG_NULL);        /* none */
     expect_no_soname_with(fixture, SONAME_ENTRY - 16, 8, ELF_TAG_SONAME); /* twice */
@@ -162,12 +134,12 @@ static void a_soname_counts_only_once_whole_and_loaded(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(segments_sections_and_the_soname_are_read, reset),
-        cmocka_unit_test_setup(other_kinds_of_file_are_refused, reset),
-        cmocka_unit_test_setup(header_tables_lie_inside_the_file, reset),
-        cmocka_unit_test_setup(segments_that_cannot_be_loaded_are_refused, reset),
-        cmocka_unit_test_setup(section_names_and_contents_lie_inside, reset),
-        cmocka_unit_test_setup(a_soname_counts_only_once_whole_and_loaded, reset),
+        cmocka_unit_test_setup(segments_sections_and_the_soname_are_read, enclave_case_make),
+        cmocka_unit_test_setup(other_kinds_of_file_are_refused, enclave_case_make),
+        cmocka_unit_test_setup(header_tables_lie_inside_the_file, enclave_case_make),
+        cmocka_unit_test_setup(segments_that_cannot_be_loaded_are_refused, enclave_case_make),
+        cmocka_unit_test_setup(section_names_and_contents_lie_inside, enclave_case_make),
+        cmocka_unit_test_setup(a_soname_counts_only_once_whole_and_loaded, enclave_case_make),
     };
-    return cmocka_run_group_tests(tests, open_fixture, close_fixture);
+    return cmocka_run_group_tests(tests, enclave_case_open, enclave_case_close);
 }

@@ -9,37 +9,9 @@
 
 #include <cmocka.h>
 
-#include "tests/support/enclave_maker.h"
+#include "tests/support/enclave_case.h"
 
-typedef struct Fixture {
-    EVP_PKEY *key;
-    EnclaveMaker maker;
-    Elf elf;
-    Metadata metadata;
-} Fixture;
-
-static int open_fixture(void **state) {
-    Fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    fixture->key = maker_key_new(3);
-    *state = fixture;
-    return 0;
-}
-
-static int close_fixture(void **state) {
-    Fixture *fixture = *state;
-    EVP_PKEY_free(fixture->key);
-    free(fixture);
-    return 0;
-}
-
-static int reset(void **state) {
-    Fixture *fixture = *state;
-    maker_init(&fixture->maker);
-    return 0;
-}
-
-static void parse(Fixture *fixture) {
+static void parse(EnclaveCase *fixture) {
     Error err = ERROR_INIT;
     Bytes file = {fixture->maker.file, fixture->maker.file_size};
     if (!elf_parse(file, &fixture->elf, &err) || !metadata_parse(&fixture->elf, &fixture->metadata, &err)) {
@@ -49,7 +21,7 @@ static void parse(Fixture *fixture) {
 }
 
 /* Every entry measures to what the maker's own picture of the memory gives. */
-static void make_and_compare(Fixture *fixture) {
+static void make_and_compare(EnclaveCase *fixture) {
     maker_make(&fixture->maker, fixture->key);
     parse(fixture);
     for (size_t i = 0; i < fixture->metadata.count; i++) {
@@ -67,7 +39,7 @@ static void make_and_compare(Fixture *fixture) {
     }
 }
 
-static bool open_entry(Fixture *fixture, ErrorKind *ret_kind) {
+static bool open_entry(EnclaveCase *fixture, ErrorKind *ret_kind) {
     Error err = ERROR_INIT;
     Image image = {0};
     Bytes file = {fixture->maker.file, fixture->maker.file_size};
@@ -84,7 +56,7 @@ static void an_enclave_measures_to_what_was_signed(void **state) {
 }
 
 static void every_version_of_the_metadata_measures_alike(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     static const MakerEntry versions[] = {{.major = 1, .minor = 4}, {.major = 2, .minor = 1},
                                           {.major = 2, .minor = 4}, {.major = 3, .minor = 0},
                                           {.major = 3, .minor = 1}, {.major = 3, .minor = 2},
@@ -96,7 +68,7 @@ static void every_version_of_the_metadata_measures_alike(void **state) {
 }
 
 static void all_entries_of_a_file_are_measured(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     fixture->maker.entries[0] = (MakerEntry){.major = 2, .minor = 4};
     fixture->maker.entries[1] = (MakerEntry){.major = 2, .minor = 1};
     fixture->maker.entries[2] = (MakerEntry){.major = 1, .minor = 4};
@@ -105,7 +77,7 @@ static void all_entries_of_a_file_are_measured(void **state) {
 }
 
 static void the_loader_of_version_1_3_adds_a_page(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     fixture->maker.entries[0] = (MakerEntry){.major = 1, .minor = 4};
     make_and_compare(fixture);
     size_t pages = fixture->maker.pages;
@@ -115,7 +87,7 @@ static void the_loader_of_version_1_3_adds_a_page(void **state) {
 }
 
 static void a_group_is_loaded_again_in_steps(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     for (uint32_t times = 1; times <= 3; times++) {
         fixture->maker.group_times = times;
         make_and_compare(fixture);
@@ -123,13 +95,13 @@ static void a_group_is_loaded_again_in_steps(void **state) {
 }
 
 static void contents_that_are_no_tcs_are_measured_whatever_the_attributes_say(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     fixture->maker.loose_content = true;
     make_and_compare(fixture);
 }
 
 static void an_elrange_shifts_every_page(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     static const MakerEntry versions[] = {{.major = 11, .minor = 4},
                                           {.major = 11, .minor = 5},
                                           {.major = 12, .minor = 4},
@@ -141,19 +113,19 @@ static void an_elrange_shifts_every_page(void **state) {
 }
 
 static void relocations_in_code_make_their_pages_writable(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     fixture->maker.text_relocations = true;
     make_and_compare(fixture);
 }
 
 static void segments_count_in_the_order_of_their_headers(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     fixture->maker.swap_segments = true;
     make_and_compare(fixture);
 }
 
 static void an_appended_library_is_loaded_behind(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     fixture->maker.appended = true;
     make_and_compare(fixture);
     fixture->maker.fips = true;
@@ -161,7 +133,7 @@ static void an_appended_library_is_loaded_behind(void **state) {
 }
 
 static void a_changed_byte_in_every_segment_template_and_patch_changes_the_measurement(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     maker_make(&fixture->maker, fixture->key);
     const MakerEntry *entry = &fixture->maker.entries[0];
     const size_t places[] = {MAKER_SONAME_AT,  MAKER_CODE_AT,      MAKER_RODATA_AT,
@@ -181,7 +153,7 @@ static void a_changed_byte_in_every_segment_template_and_patch_changes_the_measu
 }
 
 static void what_costs_too_much_is_refused_before_the_work(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     ErrorKind kind = ERROR_NONE;
     maker_make(&fixture->maker, fixture->key);
     const MakerEntry *entry = &fixture->maker.entries[0];
@@ -207,7 +179,7 @@ static void what_costs_too_much_is_refused_before_the_work(void **state) {
 }
 
 static void applications_of_gigabytes_are_taken_where_no_bundle_asks(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     maker_make(&fixture->maker, fixture->key);
     const uint64_t enclave_size = UINT64_C(1) << 36;
     const uint32_t heap_pages = 5 << 18, id = 1, attributes = METADATA_LAYOUT_EADD | METADATA_LAYOUT_EEXTEND;
@@ -228,7 +200,7 @@ static void applications_of_gigabytes_are_taken_where_no_bundle_asks(void **stat
 }
 
 static void pages_added_twice_or_outside_are_refused(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     maker_make(&fixture->maker, fixture->key);
     uint8_t *heap_address = fixture->maker.file + fixture->maker.entries[0].layout_at + 8;
     static const uint64_t addresses[] = {0x5000, 0x1000, 0x6001, 0x40000000, UINT64_MAX - 0xfff, 0x1a000};
@@ -241,7 +213,7 @@ static void pages_added_twice_or_outside_are_refused(void **state) {
 }
 
 static void identical_images_are_known_to_be(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     fixture->maker.entries[0] = (MakerEntry){.major = 2, .minor = 4};
     fixture->maker.entries[1] = (MakerEntry){.major = 1, .minor = 5};
     fixture->maker.entries_count = 2;
@@ -262,22 +234,23 @@ static void identical_images_are_known_to_be(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(an_enclave_measures_to_what_was_signed, reset),
-        cmocka_unit_test_setup(every_version_of_the_metadata_measures_alike, reset),
-        cmocka_unit_test_setup(all_entries_of_a_file_are_measured, reset),
-        cmocka_unit_test_setup(the_loader_of_version_1_3_adds_a_page, reset),
-        cmocka_unit_test_setup(a_group_is_loaded_again_in_steps, reset),
-        cmocka_unit_test_setup(contents_that_are_no_tcs_are_measured_whatever_the_attributes_say, reset),
-        cmocka_unit_test_setup(an_elrange_shifts_every_page, reset),
-        cmocka_unit_test_setup(relocations_in_code_make_their_pages_writable, reset),
-        cmocka_unit_test_setup(segments_count_in_the_order_of_their_headers, reset),
-        cmocka_unit_test_setup(an_appended_library_is_loaded_behind, reset),
+        cmocka_unit_test_setup(an_enclave_measures_to_what_was_signed, enclave_case_reset),
+        cmocka_unit_test_setup(every_version_of_the_metadata_measures_alike, enclave_case_reset),
+        cmocka_unit_test_setup(all_entries_of_a_file_are_measured, enclave_case_reset),
+        cmocka_unit_test_setup(the_loader_of_version_1_3_adds_a_page, enclave_case_reset),
+        cmocka_unit_test_setup(a_group_is_loaded_again_in_steps, enclave_case_reset),
+        cmocka_unit_test_setup(contents_that_are_no_tcs_are_measured_whatever_the_attributes_say,
+                               enclave_case_reset),
+        cmocka_unit_test_setup(an_elrange_shifts_every_page, enclave_case_reset),
+        cmocka_unit_test_setup(relocations_in_code_make_their_pages_writable, enclave_case_reset),
+        cmocka_unit_test_setup(segments_count_in_the_order_of_their_headers, enclave_case_reset),
+        cmocka_unit_test_setup(an_appended_library_is_loaded_behind, enclave_case_reset),
         cmocka_unit_test_setup(a_changed_byte_in_every_segment_template_and_patch_changes_the_measurement,
-                               reset),
-        cmocka_unit_test_setup(what_costs_too_much_is_refused_before_the_work, reset),
-        cmocka_unit_test_setup(applications_of_gigabytes_are_taken_where_no_bundle_asks, reset),
-        cmocka_unit_test_setup(pages_added_twice_or_outside_are_refused, reset),
-        cmocka_unit_test_setup(identical_images_are_known_to_be, reset),
+                               enclave_case_reset),
+        cmocka_unit_test_setup(what_costs_too_much_is_refused_before_the_work, enclave_case_reset),
+        cmocka_unit_test_setup(applications_of_gigabytes_are_taken_where_no_bundle_asks, enclave_case_reset),
+        cmocka_unit_test_setup(pages_added_twice_or_outside_are_refused, enclave_case_reset),
+        cmocka_unit_test_setup(identical_images_are_known_to_be, enclave_case_reset),
     };
-    return cmocka_run_group_tests(tests, open_fixture, close_fixture);
+    return cmocka_run_group_tests(tests, enclave_case_open, enclave_case_close);
 }

@@ -9,38 +9,9 @@
 
 #include <cmocka.h>
 
-#include "tests/support/enclave_maker.h"
+#include "tests/support/enclave_case.h"
 
-typedef struct Fixture {
-    EVP_PKEY *key;
-    EnclaveMaker maker;
-    Elf elf;
-    Metadata metadata;
-} Fixture;
-
-static int open_fixture(void **state) {
-    Fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    fixture->key = maker_key_new(3);
-    *state = fixture;
-    return 0;
-}
-
-static int close_fixture(void **state) {
-    Fixture *fixture = *state;
-    EVP_PKEY_free(fixture->key);
-    free(fixture);
-    return 0;
-}
-
-static int reset(void **state) {
-    Fixture *fixture = *state;
-    maker_init(&fixture->maker);
-    maker_make(&fixture->maker, fixture->key);
-    return 0;
-}
-
-static ErrorKind parse(Fixture *fixture) {
+static ErrorKind parse(EnclaveCase *fixture) {
     Error err = ERROR_INIT;
     Bytes file = {fixture->maker.file, fixture->maker.file_size};
     bool good =
@@ -49,7 +20,7 @@ static ErrorKind parse(Fixture *fixture) {
     return err.kind;
 }
 
-static void expect_with(Fixture *fixture, size_t at, size_t size, uint64_t value, ErrorKind kind) {
+static void expect_with(EnclaveCase *fixture, size_t at, size_t size, uint64_t value, ErrorKind kind) {
     uint8_t former[8];
     memcpy(former, fixture->maker.file + at, size);
     memcpy(fixture->maker.file + at, &value, size);
@@ -61,7 +32,7 @@ static void expect_with(Fixture *fixture, size_t at, size_t size, uint64_t value
 }
 
 static void the_note_with_its_odd_name_is_read(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     assert_int_equal(parse(fixture), ERROR_NONE);
     const MetadataEntry *entry = &fixture->metadata.entries[0];
     assert_int_equal(fixture->metadata.count, 1);
@@ -84,7 +55,7 @@ static void the_note_with_its_odd_name_is_read(void **state) {
 }
 
 static void what_is_data_before_four_directories_is_not_read_as_one(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     fixture->maker.entries[0] = (MakerEntry){.major = 1, .minor = 4};
     maker_make(&fixture->maker, fixture->key);
     assert_int_equal(parse(fixture), ERROR_NONE);
@@ -93,7 +64,7 @@ static void what_is_data_before_four_directories_is_not_read_as_one(void **state
 }
 
 static void an_elrange_has_to_hold_the_image(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     fixture->maker.entries[0] = (MakerEntry){.major = 11, .minor = 5};
     maker_make(&fixture->maker, fixture->key);
     assert_int_equal(parse(fixture), ERROR_NONE);
@@ -109,7 +80,7 @@ static void an_elrange_has_to_hold_the_image(void **state) {
 }
 
 static void a_note_that_is_not_one_is_refused(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     size_t note_header = fixture->maker.shdrs_at + 64 * 7;
     expect_with(fixture, MAKER_NOTE_AT, 4, 16, ERROR_INPUT); /* padded name */
     expect_with(fixture, MAKER_NOTE_AT + 4, 4, 0x1901, ERROR_INPUT);
@@ -124,7 +95,7 @@ static void a_note_that_is_not_one_is_refused(void **state) {
 }
 
 static void entries_of_impossible_size_or_version_are_refused(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     const MakerEntry *entry = &fixture->maker.entries[0];
     static const uint32_t sizes[] = {0, 1887, 1888, 1903, 0x1801, UINT32_MAX};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -141,7 +112,7 @@ static void entries_of_impossible_size_or_version_are_refused(void **state) {
 }
 
 static void tables_and_what_they_refer_to_lie_inside_the_entry(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     const MakerEntry *entry = &fixture->maker.entries[0];
     expect_with(fixture, entry->at + 1872, 4, 64, ERROR_INPUT); /* a table in the SIGSTRUCT */
     expect_with(fixture, entry->at + 1872, 4, UINT32_MAX, ERROR_INPUT);
@@ -181,7 +152,7 @@ static void a_current_loader_takes_the_highest_version_it_knows(void **state) {
 }
 
 static void too_many_entries_are_refused(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     /* The smallest entries there can be, one behind the other; their contents do not matter. */
     uint8_t *at = fixture->maker.file + MAKER_NOTE_AT + METADATA_NOTE_HEADER_SIZE;
     size_t section = fixture->maker.shdrs_at + 64 * 7;
@@ -216,14 +187,14 @@ static void too_many_entries_are_refused(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(the_note_with_its_odd_name_is_read, reset),
-        cmocka_unit_test_setup(what_is_data_before_four_directories_is_not_read_as_one, reset),
-        cmocka_unit_test_setup(an_elrange_has_to_hold_the_image, reset),
-        cmocka_unit_test_setup(a_note_that_is_not_one_is_refused, reset),
-        cmocka_unit_test_setup(entries_of_impossible_size_or_version_are_refused, reset),
-        cmocka_unit_test_setup(tables_and_what_they_refer_to_lie_inside_the_entry, reset),
+        cmocka_unit_test_setup(the_note_with_its_odd_name_is_read, enclave_case_make),
+        cmocka_unit_test_setup(what_is_data_before_four_directories_is_not_read_as_one, enclave_case_make),
+        cmocka_unit_test_setup(an_elrange_has_to_hold_the_image, enclave_case_make),
+        cmocka_unit_test_setup(a_note_that_is_not_one_is_refused, enclave_case_make),
+        cmocka_unit_test_setup(entries_of_impossible_size_or_version_are_refused, enclave_case_make),
+        cmocka_unit_test_setup(tables_and_what_they_refer_to_lie_inside_the_entry, enclave_case_make),
         cmocka_unit_test(a_current_loader_takes_the_highest_version_it_knows),
-        cmocka_unit_test_setup(too_many_entries_are_refused, reset),
+        cmocka_unit_test_setup(too_many_entries_are_refused, enclave_case_make),
     };
-    return cmocka_run_group_tests(tests, open_fixture, close_fixture);
+    return cmocka_run_group_tests(tests, enclave_case_open, enclave_case_close);
 }

@@ -9,39 +9,10 @@
 
 #include <cmocka.h>
 
-#include "tests/support/enclave_maker.h"
-
-typedef struct Fixture {
-    EVP_PKEY *key;
-    EnclaveMaker maker;
-    Elf elf;
-    Metadata metadata;
-} Fixture;
-
-static int open_fixture(void **state) {
-    Fixture *fixture = calloc(1, sizeof *fixture);
-    assert_non_null(fixture);
-    fixture->key = maker_key_new(3);
-    *state = fixture;
-    return 0;
-}
-
-static int close_fixture(void **state) {
-    Fixture *fixture = *state;
-    EVP_PKEY_free(fixture->key);
-    free(fixture);
-    return 0;
-}
-
-static int reset(void **state) {
-    Fixture *fixture = *state;
-    maker_init(&fixture->maker);
-    maker_make(&fixture->maker, fixture->key);
-    return 0;
-}
+#include "tests/support/enclave_case.h"
 
 /* True if the file is well-formed; then *ret_strict says whether it is strictly so. */
-static bool check(Fixture *fixture, bool *ret_strict) {
+static bool check(EnclaveCase *fixture, bool *ret_strict) {
     Error err = ERROR_INIT;
     Bytes file = {fixture->maker.file, fixture->maker.file_size};
     if (!elf_parse(file, &fixture->elf, &err) || !metadata_parse(&fixture->elf, &fixture->metadata, &err)) {
@@ -52,14 +23,14 @@ static bool check(Fixture *fixture, bool *ret_strict) {
     return true;
 }
 
-static void expect(Fixture *fixture, bool strict) {
+static void expect(EnclaveCase *fixture, bool strict) {
     bool is_strict = !strict;
     assert_true(check(fixture, &is_strict));
     assert_int_equal(is_strict, strict);
 }
 
 /* A change of one value that leaves the file well-formed, but not strictly so. */
-static void expect_loose_with(Fixture *fixture, size_t at, size_t size, uint64_t value) {
+static void expect_loose_with(EnclaveCase *fixture, size_t at, size_t size, uint64_t value) {
     uint8_t former[8];
     memcpy(former, fixture->maker.file + at, size);
     memcpy(fixture->maker.file + at, &value, size);
@@ -71,7 +42,7 @@ static void expect_loose_with(Fixture *fixture, size_t at, size_t size, uint64_t
 }
 
 static void what_the_signing_tool_makes_is_strict(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     expect(fixture, true);
     fixture->maker.fips = true;
     maker_make(&fixture->maker, fixture->key);
@@ -86,7 +57,7 @@ static void what_the_signing_tool_makes_is_strict(void **state) {
 }
 
 static void other_versions_are_not(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     static const MakerEntry versions[] = {{.major = 1, .minor = 3},
                                           {.major = 2, .minor = 4},
                                           {.major = 3, .minor = 3},
@@ -99,7 +70,7 @@ static void other_versions_are_not(void **state) {
 }
 
 static void segments_out_of_order_or_writable_code_are_not(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     expect_loose_with(fixture, MAKER_PHDRS_AT + 56 + 4, 4, 7); /* code, writable */
     expect_loose_with(fixture, MAKER_PHDRS_AT + 56 + 48, 8, 0x2000);
     expect_loose_with(fixture, MAKER_PHDRS_AT + 56 + 16, 8, 0x1001);
@@ -109,7 +80,7 @@ static void segments_out_of_order_or_writable_code_are_not(void **state) {
 }
 
 static void no_byte_between_and_behind_the_segments_is_free(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     const MakerEntry *entry = &fixture->maker.entries[0];
     expect_loose_with(fixture, 0x300, 1, 1); /* between segments */
     expect_loose_with(fixture, 0x1fff, 1, 1);
@@ -120,7 +91,7 @@ static void no_byte_between_and_behind_the_segments_is_free(void **state) {
 }
 
 static void sections_that_are_not_loaded_are_not(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     size_t text = fixture->maker.shdrs_at + 64 * 2;
     size_t note = fixture->maker.shdrs_at + 64 * 7;
     expect_loose_with(fixture, text + 8, 8, 0);       /* not SHF_ALLOC */
@@ -132,7 +103,7 @@ static void sections_that_are_not_loaded_are_not(void **state) {
 }
 
 static void metadata_is_fully_used_and_reserved_words_are_zero(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     const MakerEntry *entry = &fixture->maker.entries[0];
     expect_loose_with(fixture, entry->patches_at + 16, 4, 1);
     expect_loose_with(fixture, entry->layout_at + 8 * 32 + 16, 4, 1); /* the group's */
@@ -142,7 +113,7 @@ static void metadata_is_fully_used_and_reserved_words_are_zero(void **state) {
 }
 
 static void the_four_patches_are_exactly_these(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     const MakerEntry *entry = &fixture->maker.entries[0];
     expect_loose_with(fixture, entry->patches_at, 8, MAKER_CODE_AT); /* global data elsewhere */
     expect_loose_with(fixture, entry->patches_at + 12, 4, 48);       /* too small */
@@ -155,7 +126,7 @@ static void the_four_patches_are_exactly_these(void **state) {
 }
 
 static void what_the_loader_is_asked_for_is_what_was_signed(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     size_t at = fixture->maker.entries[0].at;
     expect_loose_with(fixture, at + 20, 4, 0);
     expect_loose_with(fixture, at + 24, 4, 2);
@@ -168,7 +139,7 @@ static void what_the_loader_is_asked_for_is_what_was_signed(void **state) {
 }
 
 static void pages_are_plain_data_or_the_one_tcs(void **state) {
-    Fixture *fixture = *state;
+    EnclaveCase *fixture = *state;
     size_t layout = fixture->maker.entries[0].layout_at;
     expect_loose_with(fixture, layout + 24, 8, 0x207);          /* executable heap */
     expect_loose_with(fixture, layout + 2, 2, 0);               /* heap without attributes */
@@ -179,15 +150,15 @@ static void pages_are_plain_data_or_the_one_tcs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(what_the_signing_tool_makes_is_strict, reset),
-        cmocka_unit_test_setup(other_versions_are_not, reset),
-        cmocka_unit_test_setup(segments_out_of_order_or_writable_code_are_not, reset),
-        cmocka_unit_test_setup(no_byte_between_and_behind_the_segments_is_free, reset),
-        cmocka_unit_test_setup(sections_that_are_not_loaded_are_not, reset),
-        cmocka_unit_test_setup(metadata_is_fully_used_and_reserved_words_are_zero, reset),
-        cmocka_unit_test_setup(the_four_patches_are_exactly_these, reset),
-        cmocka_unit_test_setup(what_the_loader_is_asked_for_is_what_was_signed, reset),
-        cmocka_unit_test_setup(pages_are_plain_data_or_the_one_tcs, reset),
+        cmocka_unit_test_setup(what_the_signing_tool_makes_is_strict, enclave_case_make),
+        cmocka_unit_test_setup(other_versions_are_not, enclave_case_make),
+        cmocka_unit_test_setup(segments_out_of_order_or_writable_code_are_not, enclave_case_make),
+        cmocka_unit_test_setup(no_byte_between_and_behind_the_segments_is_free, enclave_case_make),
+        cmocka_unit_test_setup(sections_that_are_not_loaded_are_not, enclave_case_make),
+        cmocka_unit_test_setup(metadata_is_fully_used_and_reserved_words_are_zero, enclave_case_make),
+        cmocka_unit_test_setup(the_four_patches_are_exactly_these, enclave_case_make),
+        cmocka_unit_test_setup(what_the_loader_is_asked_for_is_what_was_signed, enclave_case_make),
+        cmocka_unit_test_setup(pages_are_plain_data_or_the_one_tcs, enclave_case_make),
     };
-    return cmocka_run_group_tests(tests, open_fixture, close_fixture);
+    return cmocka_run_group_tests(tests, enclave_case_open, enclave_case_close);
 }
