@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits of what others may send, below, at and above: requests for quotes, requests of the API, bundle files."""
 
+import contextlib
 import hashlib
 import http.client
 import json
 import pathlib
 import shutil
+import socket
 import tempfile
 import unittest
 
@@ -28,6 +30,15 @@ class Requests(unittest.TestCase):
             self.assertEqual(len(whole) - 4, REQUEST_SIZE + over)
             with self.subTest(over=over):
                 self.assertEqual(aesm.ask_answer(daemon.socket, whole) is not None, over <= 0)
+
+
+def post(node, path, body):
+    """The status of the answer."""
+    with contextlib.closing(nodes.Api(node.api_path)) as api:
+        api.request("POST", path, json.dumps(body))
+        answer = api.getresponse()
+        answer.read()
+        return answer.status
 
 
 class Files(unittest.TestCase):
@@ -67,6 +78,22 @@ class Files(unittest.TestCase):
                 answer = api.getresponse()
                 self.assertEqual(answer.status, http.client.NOT_FOUND if over <= 0 else http.client.REQUEST_ENTITY_TOO_LARGE)
                 answer.read()
+
+    def test_a_swap_allows_8_names_to_go_down_at_most(self):
+        for over in (-1, 0, 1):
+            status = post(self.node, "/v1/swap", {"bundle": "x", "allow_downgrade": ["pce"] * (8 + over)})
+            self.assertEqual(status, http.client.NOT_FOUND if over <= 0 else http.client.BAD_REQUEST)
+
+
+class UnderWay(unittest.TestCase):
+    def test_8_fetches_are_under_way_at_most(self):
+        node = nodes.Node()
+        self.addCleanup(node.stop)
+        node.start()
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # lets clients connect and never answers
+            url = f"https://127.0.0.1:{silent.getsockname()[1]}/x"
+            statuses = [post(node, "/v1/fetch", {"url": url, "sha256": f"{number:064x}"}) for number in range(9)]
+        self.assertEqual(statuses, [http.client.ACCEPTED] * 8 + [http.client.REQUEST_ENTITY_TOO_LARGE])
 
 
 if __name__ == "__main__":

@@ -55,10 +55,39 @@ static void isv_svns_that_are_not_whole_and_sound_count_as_none(void **state) {
     }
 }
 
+/* Adds so many targets, each with so many bundles that are known to be bad; whether all were taken. */
+static bool add_targets(int count, int bad, Error *err) {
+    static const char text[] = "{" FACTS ", \"known_bad\": []}";
+    CLEANUP(json_freep) json_t *channel = offer_channel_new();
+    CLEANUP(json_freep)
+    json_t *custom = json_parse((Bytes){(const uint8_t *)text, sizeof text - 1}, "custom", err);
+    for (int i = 0; i < bad; i++) {
+        assert_int_equal(json_array_append_new(json_object_get(custom, "known_bad"), json_string("1.0")), 0);
+    }
+    for (int i = 0; i < count; i++) {
+        if (!offer_channel_add(channel, "stable/sim-1.1.pswb", 1000, custom, err)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void the_limits_of_a_channel_hold_exactly(void **state) {
+    (void)state;
+    for (int over = -1; over <= 1; over++) {
+        Error candidates = ERROR_INIT, known_bad = ERROR_INIT;
+        assert_int_equal(add_targets(OFFER_CANDIDATES_MAX + over, 0, &candidates), over <= 0);
+        assert_int_equal(candidates.kind, over <= 0 ? ERROR_NONE : ERROR_LIMIT);
+        assert_int_equal(add_targets(1, OFFER_KNOWN_BAD_MAX + over, &known_bad), over <= 0);
+        assert_int_equal(known_bad.kind, over <= 0 ? ERROR_NONE : ERROR_LIMIT);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_isv_svns_of_a_target_come_with_it),
         cmocka_unit_test(isv_svns_that_are_not_whole_and_sound_count_as_none),
+        cmocka_unit_test(the_limits_of_a_channel_hold_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
