@@ -1,13 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Static files over real TLS: nginx, certificates for it, and a channel of bundles in a TUF repository."""
 
+import http.client
 import json
 import pathlib
 import socket
+import ssl
 import subprocess
 
 from tests.support import node as nodes
 from tests.support.tuf_site import Repository
+
+
+SETTLED = "/-settled-"  # of our own requests
 
 
 def free_port():
@@ -55,28 +60,47 @@ http {{
   }}
 }}
 """, encoding="ascii")
+        self.settled = 0
         self.process = subprocess.Popen(["nginx", "-c", config], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         nodes.wait_until(self.answers, "nginx")
 
     def answers(self):
         """Whether it listens."""
+        if self.process.poll() is not None:
+            raise RuntimeError("nginx ended: " + (self.directory / "error.log").read_text(encoding="utf-8"))
         try:
             socket.create_connection(("127.0.0.1", self.port), 1).close()
         except OSError:
             return False
         return True
 
+    def settle(self):
+        """Waits until what was answered is in the log: a client has its answer a moment before. One request
+        comes after the other there, so one of ours is the last."""
+        self.settled += 1
+        path = f"{SETTLED}{self.settled}"
+        context = ssl.create_default_context(cafile=self.authority)
+        connection = http.client.HTTPSConnection("localhost", self.port, timeout=nodes.DEADLINE, context=context)
+        try:
+            connection.request("GET", path)
+            connection.getresponse().read()
+        finally:
+            connection.close()
+        nodes.wait_until(lambda: f'"{path}"' in self.log_path.read_text(encoding="utf-8"), "nginx's log")
+
     def requests(self):
         """(connection, path, status, range) of every request until now."""
+        self.settle()
         found = []
-        if self.log_path.exists():
-            for line in self.log_path.read_text(encoding="utf-8").splitlines():
-                connection, path, status, asked, _ = line.split()
+        for line in self.log_path.read_text(encoding="utf-8").splitlines():
+            connection, path, status, asked, _ = line.split()
+            if SETTLED not in path:
                 found.append((int(connection), path.strip('"'), int(status), asked.strip('"')))
         return found
 
     def forget(self):
         """Requests until now do not count."""
+        self.settle()
         with open(self.log_path, "w", encoding="ascii"):
             pass
 
