@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import time
 
+os.umask(0o022)  # whatever that of the tester: some programs run as another user on what is made here
 DEADLINE = 60.0  # seconds that any single step of a test may take, on a slow machine too
 
 
