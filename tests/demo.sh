@@ -173,7 +173,7 @@ CONFIG
 load() {
     local name=$1
     shift
-    "$bin/aesm-load" --socket "$work/aesm/aesm.socket" --platform "$work/platform" --json "$@" \
+    "$bin/aesm-load" --socket "$work/aesm/aesm.socket" --platform "$work/platform" --json --timeout 15s "$@" \
         >"$work/$name.json" 2>"$work/$name.err" &
     load_pid=$!
     started+=("$load_pid")

@@ -42,8 +42,8 @@ class DemoTest(unittest.TestCase):
         self.assertEqual(process.returncode, 0, out)
         last = re.fullmatch(r"demo: (\d+) requests, (\d+) swaps, 0 failed", out.splitlines()[-1])
         self.assertIsNotNone(last, out)
-        self.assertGreater(int(last[1]), 5000)
-        self.assertGreater(int(last[2]), 10)
+        self.assertGreater(int(last[1]), 500)
+        self.assertGreater(int(last[2]), 3)
         self.assertRegex(out, r"latency steady: .*p99 \d+ us")
         self.assertRegex(out, r"latency swapping: .*p99 \d+ us")
 

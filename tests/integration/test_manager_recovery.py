@@ -124,7 +124,7 @@ class RecoveryTest(PlatformCase):
 
     def test_a_soak_goes_on_under_a_new_manager(self):
         operation = self.node.ctl("swap", SECOND, "--soak", "60s", "--no-wait")
-        nodes.wait_until(lambda: self.journal()["swap"]["step"] == "soaking", "the soak")
+        nodes.wait_until(lambda: (self.journal()["swap"] or {}).get("step") == "soaking", "the soak")
         self.node.kill_manager()
         self.node.start()
         status = self.node.ctl("status")
@@ -137,11 +137,12 @@ class RecoveryTest(PlatformCase):
     def test_who_waits_for_an_operation_does_not_notice_that_the_manager_died(self):
         result = []
         operator = threading.Thread(
-            target=lambda: result.append(self.node.ctl_raw("swap", SECOND, "--soak", "1500ms")))
+            target=lambda: result.append(self.node.ctl_raw("swap", SECOND, "--soak", "1h")))
         operator.start()
         nodes.wait_until(lambda: (self.journal()["swap"] or {}).get("step") == "soaking", "the soak")
         self.node.kill_manager()
         self.node.start()
+        self.node.ctl("commit")
         operator.join(nodes.DEADLINE)
         self.assertEqual(result[0].returncode, 0, result[0].stderr)
         self.assertEqual(self.node.serving()["bundle"]["version"], SECOND)

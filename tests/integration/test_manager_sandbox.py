@@ -69,7 +69,7 @@ def children(pid):
 
 def status(pid):
     """/proc/PID/status."""
-    lines = pathlib.Path("/proc", str(pid), "status").read_text(encoding="ascii").splitlines()
+    lines = pathlib.Path("/proc", str(pid), "status").read_text(encoding="ascii", errors="replace").splitlines()
     return {line.split(":\t")[0]: line.split(":\t")[-1].strip() for line in lines}
 
 

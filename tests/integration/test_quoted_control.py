@@ -14,7 +14,7 @@ import unittest
 from tests.support import aesm, control
 from tests.support.cases import GenerationCase
 from tests.support.control import Refused
-from tests.support.node import program, wait_until
+from tests.support.node import wait_until
 
 CONFLICT, INPUT, NOT_FOUND, USAGE = 7, 3, 6, 1  # ErrorKind
 
@@ -49,11 +49,11 @@ class Messages(GenerationCase):
         quoted = self.generation()
         quoted.control_path.chmod(0o777)
         self.stage.directory.chmod(0o755)
-        script = ("import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\ns.settimeout(10)\n"
+        script = ("import socket,sys\ns=socket.socket(socket.AF_UNIX,socket.SOCK_SEQPACKET)\ns.settimeout(30)\n"
                   "s.connect(sys.argv[1])\n"
                   "try:\n s.send(bytes([1,0,0,0,1,0,0,0])+bytes(8)); sys.exit(1 if s.recv(9999) else 0)\n"
                   "except OSError: sys.exit(0)\n")
-        result = subprocess.run(["/usr/bin/python3", "-c", script, str(quoted.control_path)], user=12345, timeout=20,
+        result = subprocess.run(["/usr/bin/python3", "-c", script, str(quoted.control_path)], user=12345, timeout=60,
                                 capture_output=True, check=False)
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(quoted.link.status()["state"], "ready")
@@ -149,7 +149,7 @@ class Messages(GenerationCase):
             quoted.link.socket.sendmsg([struct.pack("<IIII", 1, 900, 0, 0)],
                                        [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
             self.assertEqual(quoted.link.receive().request, 900)
-        wait_until(lambda: quoted.descriptors() == before, "the descriptors to be closed")
+        wait_until(lambda: quoted.descriptors() <= before, "the descriptors to be closed")
 
     def test_requests_may_be_under_way_together(self):
         quoted = self.generation()
@@ -173,42 +173,35 @@ class Messages(GenerationCase):
         bad = self.stage.bundle("3.10", 8, "--fault", "init:0xe001")
         for bundle, kind, words in ((bad, "engine", "0xe001"), (self.stage.path("none"), "not-found", "none")):
             with self.subTest(kind):
-                ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                with ours, its, open(self.stage.path("log"), "wb") as log:
-                    process = subprocess.Popen([program("quoted"), "--bundle", str(bundle), "--generation", "1", "--control",
-                                                str(self.stage.path("first.sock")), "--control-fd", str(its.fileno())],
-                                               pass_fds=[its.fileno()], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-                    self.stack.callback(process.kill)
-                    its.close()
-                    process.wait(60)
-                    said = []
-                    while data := ours.recv(65536):
-                        said.append(control.Message(data, []))
-                failed = [message for message in said if message.type == control.FAILED]
-                self.assertEqual([(message.json()["kind"], words in message.json()["error"]) for message in failed],
-                                 [(kind, True)])
+                quoted = self.stage.start(bundle, generation=1, connected=True)
+                self.stack.callback(quoted.kill)
+                quoted.process.wait(60)
+                with quoted.first as link:
+                    failed = [message.json() for message in iter(link.receive, None) if message.type == control.FAILED]
+                self.assertEqual([(each["kind"], words in each["error"]) for each in failed], [(kind, True)])
 
     def assert_failure_is_told(self, version, fault, words):
         """Events and exit status of a generation that fails to warm up."""
-        # A load that takes a moment, so that somebody can watch.
-        with self.stage.platform.knobs(load=300000):
-            quoted = self.stage.start(self.stage.bundle(version, 8, "--fault", fault), generation=1)
+        # A load that takes a moment, so that it is asked meanwhile: what it is asked is there before it is.
+        bundle = self.stage.bundle(version, 8, "--fault", fault)
+        with self.stage.platform.knobs(load=500000):
+            quoted = self.stage.start(bundle, generation=1, connected=True)
             self.stack.callback(quoted.kill)
-            with quoted.control() as link:
-                self.assertEqual(link.call(control.WATCH).json()["state"], "warming")
-                for kind in (control.TRIAL, control.DRAIN, control.RESUME):
-                    with self.assertRaises(Refused) as refused:
-                        link.call(kind)
-                    self.assertEqual(refused.exception.status, CONFLICT)
-                failed = link.event(control.FAILED).json()
-                self.assertEqual(failed["kind"], "engine")
-                self.assertIn(words, failed["error"])
-        self.assertEqual(quoted.process.wait(20), 16)
+            asked = [quoted.first.send(kind) for kind in (control.WATCH, control.TRIAL, control.DRAIN, control.RESUME)]
+            with quoted.first as link:
+                messages = list(iter(link.receive, None))
+        replies = {message.request: message for message in messages}
+        self.assertEqual(replies[asked[0]].json()["state"], "warming")
+        self.assertEqual([replies[number].status for number in asked[1:]], [CONFLICT] * 3)
+        failed, = [message.json() for message in messages if message.type == control.FAILED and message.request == 0]
+        self.assertEqual(failed["kind"], "engine")
+        self.assertIn(words, failed["error"])
+        self.assertEqual(quoted.process.wait(60), 16)
 
     def test_two_generations_with_one_control_path(self):
         quoted = self.generation()
         second = subprocess.run([quoted.process.args[0], "--bundle", str(self.OLD), "--generation", "2", "--control",
-                                 str(quoted.control_path)], capture_output=True, text=True, timeout=20, check=False)
+                                 str(quoted.control_path)], capture_output=True, text=True, timeout=60, check=False)
         self.assertEqual(second.returncode, 8, second.stderr)
         self.assertEqual(quoted.link.status()["state"], "ready")
 
@@ -224,7 +217,7 @@ class Draining(GenerationCase):
             self.assertEqual(self.num().code, 0)
             self.serve(second, [first])
             first.link.call(control.DRAIN)
-            self.assertEqual(first.link.status()["state"], "draining")
+            self.assertIn(first.link.status()["state"], ("draining", "lame-duck"))  # as fast as it may be
             with aesm.Connection(self.socket) as new:
                 self.assertEqual(new.send(aesm.request(aesm.NUM)).answer().code, 0)
             drained = first.link.event(control.DRAINED).json()
@@ -255,7 +248,7 @@ class Draining(GenerationCase):
         quoted = self.generation()
         self.serve(quoted)
         report = self.stage.report(self.target_info())
-        with self.stage.platform.knobs(quote=200000), aesm.Connection(self.socket) as slow:
+        with self.stage.platform.knobs(quote=2000000), aesm.Connection(self.socket) as slow:
             slow.send(aesm.quote_request(report, 8192))
             self.assertEqual(self.num().code, 0)
             quoted.link.call(control.DRAIN)
@@ -287,7 +280,7 @@ class Draining(GenerationCase):
             self.assertEqual(self.num().code, 0)
             quoted.link.call(control.RETIRE)
             self.assertEqual(slow.answer().code, 0)
-            self.assertEqual(quoted.process.wait(20), 0)
+            self.assertEqual(quoted.process.wait(60), 0)
 
     def test_sigterm_under_a_manager_drains_too(self):
         quoted = self.generation()
@@ -298,7 +291,7 @@ class Draining(GenerationCase):
             self.assertEqual(self.num().code, 0)
             quoted.process.send_signal(signal.SIGTERM)
             self.assertEqual(slow.answer().code, 0)
-        self.assertEqual(quoted.process.wait(20), 0)
+        self.assertEqual(quoted.process.wait(60), 0)
         self.assertEqual(aesm.Connection(self.socket).close(), None)  # the listener is still held
 
 

@@ -80,7 +80,7 @@ class LameDucks(GenerationCase):
         self.serve(third, [self.new, self.old])
         self.drain(self.new)
         self.new.process.kill()
-        self.new.process.wait(20)
+        self.new.process.wait(60)
         self.assertEqual(self.quote(self.old_report).code, 0)
         self.assertNotEqual(self.quote(middle_report).code, 0)
         self.assertEqual(self.quote(self.stage.report(self.target_info())).code, 0)

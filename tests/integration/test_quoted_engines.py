@@ -162,7 +162,7 @@ class Refusals(Case):
     def fails(self, words, **config):
         daemon = self.stage.start(self.bundle, config=config)
         self.addCleanup(daemon.kill)
-        status = daemon.process.wait(20)
+        status = daemon.process.wait(60)
         self.assertIn(words, daemon.log())
         return status
 

@@ -33,7 +33,7 @@ class MissedWakeUp(GenerationCase):
         watch = select.epoll()
         self.stack.callback(watch.close)
         watch.register(self.listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)
-        thread = threading.Thread(target=watch.poll, args=(20,))
+        thread = threading.Thread(target=watch.poll, args=(60,))
         thread.start()
         self.stack.callback(thread.join)
         return thread
@@ -43,7 +43,7 @@ class MissedWakeUp(GenerationCase):
         quoted = self.generation()
         self.serve(quoted)
         self.assertEqual(self.num().code, 0)
-        sleeper.join(20)
+        sleeper.join(60)
         self.assertFalse(sleeper.is_alive())
 
     def test_who_stops_accepting_looks_once_more(self):
@@ -62,7 +62,7 @@ class RescueCase(GenerationCase):
     def rescue(self, quoted):
         """The channel's receiving end."""
         channel = socket.socket(fileno=quoted.link.call(control.RESCUE).fd)
-        channel.settimeout(20)
+        channel.settimeout(60)
         self.stack.callback(channel.close)
         return channel
 
@@ -115,7 +115,7 @@ class Handover(RescueCase):
         channel = self.rescue(first)
         self.serve(first)
         report = self.stage.report(self.target_info())
-        with self.stage.platform.knobs(quote=300000):
+        with self.stage.platform.knobs(quote=20000000):  # the first makes none of them; the second is not slow any more
             asking = [self.stack.enter_context(aesm.Connection(self.socket)) for _ in range(8)]
             half = self.stack.enter_context(aesm.Connection(self.socket))
             idle = self.stack.enter_context(aesm.Connection(self.socket))
@@ -125,7 +125,7 @@ class Handover(RescueCase):
             self.assertEqual(self.num().code, 0)
             wait_until(lambda: first.link.status()["connections"] == 10, "10 connections")
             first.process.kill()
-            first.process.wait(20)
+            first.process.wait(60)
             self.serve(second)
         adopted = self.adopt_all(channel, second)
         self.assertEqual(adopted, 10)
@@ -153,7 +153,7 @@ class Handover(RescueCase):
         asking = [self.stack.enter_context(aesm.Connection(self.socket)) for _ in range(5)]
         wait_until(lambda: first.link.status()["connections"] == 5, "5 connections")
         first.process.kill()
-        first.process.wait(20)
+        first.process.wait(60)
         self.serve(second)
         self.assertEqual(self.adopt_all(channel, second), 5)
         for connection in asking:
@@ -205,7 +205,7 @@ class Handover(RescueCase):
         self.assertEqual(self.num().code, 0)
         self.drain(quoted)
         quoted.link.call(control.RETIRE)
-        self.assertEqual(quoted.process.wait(20), 0)
+        self.assertEqual(quoted.process.wait(60), 0)
         self.assertEqual(self.next_connection(channel), -1)
 
     def test_adopt_only_while_serving(self):
@@ -223,7 +223,7 @@ class Handover(RescueCase):
         with right:
             quoted.link.call(control.ADOPT, fd=left.fileno())
             left.close()
-            right.settimeout(20)
+            right.settimeout(60)
             right.sendall(aesm.request(aesm.NUM))
             self.assertEqual(right.recv(100), aesm.answer(aesm.NUM, 0, aesm.number(2, 1)))
         self.assertEqual(quoted.link.status()["counters"]["adopted"], 1)
@@ -248,7 +248,7 @@ class Oddities(RescueCase):
         """The second takes the first one's place, as the manager would do it."""
         if kill:
             first.process.kill()
-            first.process.wait(20)
+            first.process.wait(60)
             self.serve(second)
             return self.adopt_all(channel, second)
         self.serve(second)
@@ -299,7 +299,7 @@ class Oddities(RescueCase):
                     self.assert_answered_once(connection)
                 self.assert_unharmed(second)
                 second.link.call(control.RETIRE)
-                self.assertEqual(second.process.wait(20), 0)
+                self.assertEqual(second.process.wait(60), 0)
 
     def test_who_ends_in_the_middle_of_a_request_gets_no_answer_and_holds_up_nobody(self):
         for kill in (False, True):
@@ -323,7 +323,7 @@ class Oddities(RescueCase):
                         self.assert_answered_once(connection.send(whole[size:]), aesm.NUM)
                 self.assert_unharmed(second)
                 second.link.call(control.RETIRE)
-                self.assertEqual(second.process.wait(20), 0)
+                self.assertEqual(second.process.wait(60), 0)
 
     def half_written(self, quoted, whole):
         """A client whose answer does not fit between it and the server; a part of it has come."""

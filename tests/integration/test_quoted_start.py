@@ -194,7 +194,7 @@ class Life(unittest.TestCase):
                 self.assertEqual(path.stat().st_ino, inode)
             finally:
                 process.terminate()
-                self.assertEqual(process.wait(20), 0, log.read_text())
+                self.assertEqual(process.wait(60), 0, log.read_text())
             self.assertEqual(path.stat().st_ino, inode)
 
     def test_sgx_aesm_addr_does_not_lead_the_library_away(self):
@@ -230,7 +230,7 @@ class Life(unittest.TestCase):
             half.send(whole[100:])
             for connection in (first, second, half):
                 self.assertEqual(connection.answer().code, 0)
-            self.assertEqual(daemon.process.wait(20), 0)
+            self.assertEqual(daemon.process.wait(60), 0)
 
     def test_sighup_and_sigpipe_do_not_end_it(self):
         daemon = STAGE.start(BUNDLE).wait_serving()

@@ -4,6 +4,7 @@
 import os
 import shutil
 import signal
+import subprocess
 import unittest
 
 from tests.support import node as nodes
@@ -77,8 +78,12 @@ class Words(PlatformCase):
     def test_whoever_waits_for_a_soak_is_told_how_long_and_how_to_end_it(self):
         node = self.node()
         node.ctl("stage", self.better)
-        self.assertRegex(node.ctl_raw("swap", "1.2", "--soak", "2s").stderr,
-                         r"swap: soaking for [12]s: ends by itself, by 'pswctl commit', or is undone by 'pswctl rollback'\n")
+        with subprocess.Popen([nodes.program("pswctl"), "swap", "1.2", "--soak", "1h", "--config", node.config_path],
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as swap:
+            said = next(line for line in swap.stderr if "soaking" in line)
+            node.ctl("commit")
+            self.assertEqual(swap.wait(nodes.DEADLINE), 0)
+        self.assertRegex(said, r"swap: soaking for (1h|59m\S*): ends by itself, by 'pswctl commit', or is undone by 'pswctl rollback'\n")
 
     def test_a_bundle_that_is_gone_from_the_store_is_missed_while_it_serves(self):
         node = self.node()

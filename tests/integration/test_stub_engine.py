@@ -36,7 +36,7 @@ class Case(StubCase):
         return self.start(bundle, config, **environment).wait_serving()
 
     def fails(self, daemon, words):
-        self.assertEqual(daemon.process.wait(20), ENGINE_STATUS, daemon.log())
+        self.assertEqual(daemon.process.wait(60), ENGINE_STATUS, daemon.log())
         self.assertIn(words, daemon.log())
 
     def quote(self, daemon, report=None, size=8192, info=None):
@@ -162,7 +162,7 @@ class Provider(Case):
 
     def test_no_other_word_is_allowed(self):
         daemon = self.start(self.bundle(), {"provider": "nobody"})
-        self.assertEqual(daemon.process.wait(20), 3)
+        self.assertEqual(daemon.process.wait(60), 3)
         self.assertIn("provider: 'nobody' is not allowed: write bundle or host", daemon.log())
 
 

@@ -68,7 +68,7 @@ class Alone(StubCase):
         self.wishes.set("quote", "hang")
         with aesm.Connection(daemon.socket) as stuck:
             stuck.send(self.request())
-            self.assertEqual(daemon.process.wait(20), ENGINE_STATUS)
+            self.assertEqual(daemon.process.wait(60), ENGINE_STATUS)
         self.assertIn("engine-lost", daemon.log())
 
     def test_a_library_that_calls_exit_is_named(self):
@@ -76,7 +76,7 @@ class Alone(StubCase):
         self.wishes.set("quote", "exit")
         with aesm.Connection(daemon.socket) as client:
             client.send(self.request())
-            self.assertEqual(daemon.process.wait(20), ENGINE_STATUS)
+            self.assertEqual(daemon.process.wait(60), ENGINE_STATUS)
         self.assertIn("the quote library ended the process", daemon.log())
 
     def test_a_library_that_writes_too_far_or_quotes_another_report_is_believed_nothing(self):
@@ -88,7 +88,7 @@ class Alone(StubCase):
                     client.send(self.request())
                     with contextlib.suppress(ConnectionResetError):
                         self.assertTrue(client.is_closed())
-                self.assertEqual(daemon.process.wait(20), ENGINE_STATUS)
+                self.assertEqual(daemon.process.wait(60), ENGINE_STATUS)
                 self.assertIn(words, daemon.log())
                 self.wishes.set("quote", None)
 

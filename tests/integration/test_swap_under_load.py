@@ -42,18 +42,30 @@ class SwapUnderLoadTest(unittest.TestCase):
         self.assertGreater(report["requests"], 0)
         self.assertEqual(report["failed"], 0, f"{report['failures']} {report['codes']} {report['notes']}")
 
+    def under_load(self, *arguments):
+        """The load, once what serves has seen something of it."""
+        before = self.accepted()
+        load = self.node.load(*arguments)
+        nodes.wait_until(lambda: self.accepted() > before + 20, "the clients' first requests")
+        return load
+
+    def accepted(self):
+        """How many connections what serves has taken."""
+        return self.node.serving()["status"]["counters"]["accepted"]
+
     def test_clients_with_fresh_target_info_notice_no_swap(self):
-        load = self.node.load(*FRESH)
-        for i in range(20):
+        load = self.under_load(*FRESH)
+        for i in range(21):
             self.api.swap(("2.0", "1.0")[i % 2])
+        before = self.accepted()
+        nodes.wait_until(lambda: self.accepted() > before + 60, "requests of all clients")  # three make a quote
         report = load.stop()
         self.assert_nothing_failed(report)
         self.assertEqual(len(report["quotes_by_qe"]), 2, "both generations served")
 
     def test_clients_with_cached_target_info_get_quotes_of_the_qe_that_they_know(self):
         known = self.node.serving()["qe"]
-        load = self.node.load(*CACHED, "--expect-qe", known)
-        nodes.wait_until(lambda: self.node.serving()["status"]["counters"]["accepted"] > 20, "the clients' first quotes")
+        load = self.under_load(*CACHED, "--expect-qe", known)
         for i in range(21):
             self.api.swap(("2.0", "1.0")[i % 2])
         self.assertNotEqual(self.node.serving()["qe"], known)
@@ -109,7 +121,7 @@ class SwapUnderLoadTest(unittest.TestCase):
         self.assertEqual(self.node.socket.stat().st_ino, inode)
 
     def test_killing_the_manager_costs_nothing_and_a_new_one_adopts_what_serves(self):
-        load = self.node.load(*FRESH)
+        load = self.under_load(*FRESH)
         before = self.node.serving()
         self.node.kill_manager()
         self.node.start()
@@ -119,7 +131,7 @@ class SwapUnderLoadTest(unittest.TestCase):
         self.assert_nothing_failed(load.stop())
 
     def test_killing_the_serving_generation_loses_not_one_request(self):
-        load = self.node.load(*FRESH)
+        load = self.under_load(*FRESH)
         for _ in range(5):
             before = self.node.serving()
             os.kill(before["pid"], signal.SIGKILL)
@@ -131,14 +143,14 @@ class SwapUnderLoadTest(unittest.TestCase):
         return now is not None and now["state"] == "serving" and now["generation"] > old["generation"]
 
     def test_a_rollback_under_load_is_a_swap_like_any_other(self):
-        load = self.node.load(*FRESH)
+        load = self.under_load(*FRESH)
         self.api.swap("2.0")
         self.node.ctl("rollback")
         self.assertEqual(self.node.serving()["bundle"]["version"], "1.0")
         self.assert_nothing_failed(load.stop())
 
     def test_bundles_that_are_refused_leave_the_serving_generation_alone(self):
-        load = self.node.load(*FRESH)
+        load = self.under_load(*FRESH)
         before = self.node.serving()
         whole = self.files["2.0"].read_bytes()
         damaged = self.node.directory / "damaged.pswb"

@@ -36,7 +36,7 @@ class Tcb(unittest.TestCase):
                     **collateral}
         updates = channel.settings(f"file://{channel.public}") if channel else {}
         self.node.write_config({**updates, "collateral": {key: value for key, value in settings.items() if value is not None},
-                                "fetch": {"timeout": "20s", "stall_timeout": "1s"}})
+                                "fetch": {"timeout": "60s", "stall_timeout": "30s"}})
         self.node.start()
         self.node.ctl("stage", self.node.platform.bundle("1.0", 8, 13))
         self.node.ctl("swap", "1.0", "--soak", "0")

@@ -12,7 +12,7 @@ STATUS, WATCH, ACCEPT, DRAIN, RESUME, DUCKS, LISTENER, TRIAL, RETIRE, RESCUE, AD
 QUOTE = 16
 READY, FAILED, DRAINED, ALARM, ENDING_COUNTS, RECALL = range(32, 38)
 PAYLOAD_MAX = 32 * 1024
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 class Refused(Exception):
@@ -41,11 +41,12 @@ class Message:
 class Control:
     """A connection to a generation's control socket."""
 
-    def __init__(self, path, timeout=DEADLINE):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    def __init__(self, path, timeout=DEADLINE, connected=None):
+        self.socket = connected or socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.socket.settimeout(timeout)
         try:
-            self.socket.connect(str(path))
+            if connected is None:
+                self.socket.connect(str(path))
         except BaseException:
             self.socket.close()
             raise

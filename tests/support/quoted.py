@@ -70,9 +70,10 @@ class Stage:
 
 
 class Quoted:
-    """One process: alone on `socket`, or with `generation` as the manager would start it."""
+    """One process: alone on `socket`, or with `generation` as the manager would start it; `connected`: its first
+    control connection is `first`, from before it begins."""
 
-    def __init__(self, stage, bundle, socket_path=None, generation=None, config=None, preexec=None):
+    def __init__(self, stage, bundle, socket_path=None, generation=None, config=None, preexec=None, connected=False):
         self.stage = stage
         self.log_path = stage.path("log")
         self.control_path = None
@@ -89,9 +90,16 @@ class Quoted:
             path.write_text("".join(f"{key}: {json.dumps(value if isinstance(value, list) else str(value))}\n"
                                     for key, value in config.items()))
             arguments += ["--config", str(path)]
-        with open(self.log_path, "ab") as log:
+        with contextlib.ExitStack() as stack:
+            passed = []
+            if connected:
+                ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                self.first = Control(self.control_path, connected=ours)
+                passed = [stack.enter_context(its).fileno()]
+                arguments += ["--control-fd", str(passed[0])]
+            log = stack.enter_context(open(self.log_path, "ab"))
             self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            preexec_fn=preexec)
+                                            preexec_fn=preexec, pass_fds=passed)
 
     @property
     def pid(self):
