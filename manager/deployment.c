@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
+#include <systemd/sd-daemon.h>
 
 #include "bundles/base/clock.h"
 #include "bundles/base/json.h"
@@ -214,6 +215,11 @@ Generation *deployment_adopt(Deployment *deployment, uint32_t number, Generation
     return generation;
 }
 
+void deployment_deposit(const Deployment *deployment) {
+    /* FDPOLL=0: the store must keep the descriptor whatever happens on it. */
+    (void)sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDNAME=aesm\nFDPOLL=0", &deployment->listener, 1);
+}
+
 bool deployment_need_listener(Deployment *deployment, Error *err) {
     const ListenerSpec spec = {.path = deployment->config->socket_path,
                                .mode = deployment->config->socket_mode,
@@ -232,7 +238,7 @@ bool deployment_need_listener(Deployment *deployment, Error *err) {
         if (deployment->listener < 0) {
             return false;
         }
-        listener_deposit(deployment->listener);
+        deployment_deposit(deployment);
         log_info("socket-made", "path=%s", spec.path);
     }
     deployment_path_watch(deployment);

@@ -241,6 +241,9 @@ void deployment_health_done(Deployment *deployment);
 
 /* deployment_upkeep.c */
 bool deployment_upkeep_begin(Deployment *deployment, Error *err) __attribute__((warn_unused_result));
+/* Leaves a copy of the listener with systemd's descriptor store, if there is one. */
+void deployment_deposit(const Deployment *deployment);
+
 void deployment_path_watch(Deployment *deployment);
 
 #endif

@@ -131,7 +131,7 @@ static void find_listener(Deployment *deployment) {
     }
     if (deployment->listener >= 0) {
         deployment_path_watch(deployment);
-        listener_deposit(deployment->listener);
+        deployment_deposit(deployment);
     }
 }
 

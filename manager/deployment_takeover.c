@@ -223,7 +223,7 @@ void deployment_foreign_settle(Deployment *deployment, bool ours) {
     /* Reports made for its QE are about, and no generation of ours may have the same. */
     deployment->journal->qe_retired = true;
     deployment->path_error = ERROR_INIT;
-    listener_deposit(deployment->listener);
+    deployment_deposit(deployment);
 }
 
 Operation *deployment_takeover(Deployment *deployment, const char *what, uint64_t soak_ms, JournalWho who,

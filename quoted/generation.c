@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
 #include "bundles/base/json.h"
 #include "bundles/base/log.h"
+#include "bundles/base/service.h"
 #include "bundles/sgx/quote.h"
 #include "quoted/canary.h"
 #include "quoted/generation_private.h"
@@ -150,7 +150,7 @@ static bool on_warm(Generation *generation, Error *err) {
              generation->manifest->simulated ? "yes" : "no", (unsigned long long)generation->warm_up_us,
              (unsigned long long)generation->canary_us);
     announce(generation, CONTROL_EVENT_READY, generation_status(generation));
-    (void)sd_notify(0, "READY=1");
+    service_notify("READY=1");
     return true;
 }
 
@@ -204,7 +204,7 @@ static bool begin_end(Generation *generation, Life *life) {
     if (!life->ending) {
         life->ending = true;
         life->deadline_ms = clock_monotonic_ms() + generation->spec.config->drain_timeout_ms;
-        (void)sd_notify(0, "STOPPING=1");
+        service_notify("STOPPING=1");
     }
     return now;
 }

@@ -20,8 +20,8 @@ typedef enum ObjectState { OBJECT_WAITS, OBJECT_LOADED, OBJECT_FAILED } ObjectSt
 typedef struct Object {
     const ManifestFile *file;
     char soname[ELF_SONAME_MAX + 1];
-    Buffer content;
-    Elf *elf; /* borrows the content; NULL: not readable, so nothing is known of its needs */
+    Bytes content; /* mapped */
+    Elf *elf;      /* borrows the content; NULL: not readable, so nothing is known of its needs */
     ObjectState state;
     void *handle;
     Error why; /* it failed */
@@ -35,7 +35,7 @@ typedef struct Loading {
 
 static void loading_free(Loading *loading) {
     for (size_t i = 0; i < loading->count; i++) {
-        buffer_done(&loading->objects[i].content);
+        file_unmap(loading->objects[i].content);
         free(loading->objects[i].elf);
     }
     free(loading);
@@ -65,8 +65,9 @@ static void examine(Object *object, int dir_fd) {
     ElfSoname soname;
     (void)text_copy(object->soname, sizeof object->soname, slash != NULL ? slash + 1 : object->file->path);
     object->elf = malloc(sizeof *object->elf);
-    if (object->elf == NULL || !file_read(dir_fd, object->file->path, &object->content, NULL) ||
-        !elf_parse(buffer_bytes(&object->content), object->elf, NULL)) {
+    if (object->elf == NULL ||
+        !file_map(dir_fd, object->file->path, MANIFEST_FILE_SIZE_MAX, &object->content, NULL) ||
+        !elf_parse(object->content, object->elf, NULL)) {
         free(TAKE(object->elf));
     } else if (elf_soname(object->elf, &soname, NULL) && soname.text[0] != 0) {
         (void)text_copy(object->soname, sizeof object->soname, soname.text);
@@ -81,7 +82,7 @@ static bool gather(Loading *loading, const Manifest *manifest, bool host_provide
     for (size_t i = 0; i < manifest->files_count; i++) {
         if (is_wanted(&manifest->files[i], host_provider)) {
             Object *object = &loading->objects[loading->count++];
-            *object = (Object){.file = &manifest->files[i], .content = BUFFER_INIT(MANIFEST_FILE_SIZE_MAX)};
+            *object = (Object){.file = &manifest->files[i]};
             examine(object, dir_fd);
         }
     }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -107,20 +108,51 @@ bool file_read_fd(int fd, const char *name, Buffer *buffer, Error *err) {
     return true;
 }
 
-bool file_read(int dir_fd, const char *name, Buffer *buffer, Error *err) {
-    /* Not to hang on a pipe that somebody put in the file's place. */
+/* Not to hang on a pipe that somebody put in the file's place. */
+static int open_regular(int dir_fd, const char *name, struct stat *ret_status, Error *err) {
     AUTO_CLOSE int fd = file_open(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
+    if (fd < 0) {
+        return -1;
+    }
+    if (fstat(fd, ret_status) != 0) {
+        error_set_errno(err, errno, "cannot read %s", name);
+        return -1;
+    }
+    if (!S_ISREG(ret_status->st_mode)) {
+        error_set(err, ERROR_INPUT, "%s is not a regular file", name);
+        return -1;
+    }
+    return TAKE_FD(fd);
+}
+
+bool file_read(int dir_fd, const char *name, Buffer *buffer, Error *err) {
+    struct stat status;
+    AUTO_CLOSE int fd = open_regular(dir_fd, name, &status, err);
+    return fd >= 0 && file_read_fd(fd, name, buffer, err);
+}
+
+bool file_map(int dir_fd, const char *name, size_t max, Bytes *ret_bytes, Error *err) {
+    struct stat status;
+    AUTO_CLOSE int fd = open_regular(dir_fd, name, &status, err);
     if (fd < 0) {
         return false;
     }
-    struct stat status;
-    if (fstat(fd, &status) != 0) {
+    size_t size = (size_t)status.st_size;
+    if (size > max) {
+        return error_set(err, ERROR_LIMIT, "%s: larger than %zu bytes", name, max);
+    }
+    void *data = size > 0 ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0) : NULL;
+    if (data == MAP_FAILED) {
         return error_set_errno(err, errno, "cannot read %s", name);
     }
-    if (!S_ISREG(status.st_mode)) {
-        return error_set(err, ERROR_INPUT, "%s is not a regular file", name);
+    *ret_bytes = (Bytes){data, size};
+    return true;
+}
+
+void file_unmap(Bytes bytes) {
+    if (bytes.size > 0) {
+        (void)munmap((void *)(uintptr_t)bytes.data, bytes.size);
     }
-    return file_read_fd(fd, name, buffer, err);
 }
 
 bool file_write_fd(int fd, const char *name, const void *data, size_t size, Error *err) {

@@ -17,6 +17,7 @@
 #include <sys/types.h>
 
 #include "bundles/base/buffer.h"
+#include "bundles/base/bytes.h"
 #include "bundles/base/error.h"
 
 /* Opens `name` beneath dir_fd; flags and mode as for open(2). -1 on failure. */
@@ -30,6 +31,12 @@ bool file_make_path(const char *path, mode_t mode, Error *err) __attribute__((wa
 /* The whole regular file appended to the buffer; ERROR_LIMIT if it is larger than the buffer takes. */
 bool file_read(int dir_fd, const char *name, Buffer *buffer, Error *err) __attribute__((warn_unused_result));
 bool file_read_fd(int fd, const char *name, Buffer *buffer, Error *err) __attribute__((warn_unused_result));
+
+/* The whole regular file as memory to read, until file_unmap: for files that nobody changes, because one that
+ * gets shorter meanwhile is a SIGBUS. An empty one is no bytes; ERROR_LIMIT above `max`. */
+bool file_map(int dir_fd, const char *name, size_t max, Bytes *ret_bytes, Error *err)
+    __attribute__((warn_unused_result));
+void file_unmap(Bytes bytes);
 
 /* All bytes, over partial writes and EINTR. `name` is for the error text. */
 bool file_write_fd(int fd, const char *name, const void *data, size_t size, Error *err)

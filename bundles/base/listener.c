@@ -11,10 +11,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "bundles/base/cleanup.h"
+#include "bundles/base/service.h"
 #include "bundles/base/text.h"
 
 enum { BACKLOG = 65535 }; /* the kernel lowers it to net.core.somaxconn */
@@ -143,22 +143,28 @@ int listener_make(const ListenerSpec *spec, Error *err) {
     return TAKE_FD(fd);
 }
 
-int listener_inherited(const char *path) {
-    int count = sd_listen_fds(false);
-    for (int fd = SD_LISTEN_FDS_START; fd < SD_LISTEN_FDS_START + count; fd++) {
-        if (sd_is_socket_unix(fd, SOCK_STREAM, 1, path, 0) > 0) {
-            int flags = fcntl(fd, F_GETFL);
-            (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-            (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-            return fd;
-        }
-    }
-    return -1;
+static bool listens_at(int fd, const char *path) {
+    struct sockaddr_un name = {0};
+    socklen_t name_size = sizeof name - 1; /* a whole name has no zero at its end */
+    int type = 0, listening = 0;
+    socklen_t type_size = sizeof type, listening_size = sizeof listening;
+    return getsockname(fd, (struct sockaddr *)&name, &name_size) == 0 && name.sun_family == AF_UNIX &&
+           strcmp(name.sun_path, path) == 0 && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) == 0 &&
+           type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &listening_size) == 0 && listening != 0;
 }
 
-void listener_deposit(int fd) {
-    /* FDPOLL=0: the store must keep the descriptor whatever happens on it. */
-    (void)sd_pid_notify_with_fds(0, false, "FDSTORE=1\nFDNAME=aesm\nFDPOLL=0", &fd, 1);
+int listener_inherited(const char *path) {
+    int found = -1;
+    int count = service_passed_fds();
+    for (int fd = SERVICE_FDS_START; fd < SERVICE_FDS_START + count; fd++) {
+        (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        if (found < 0 && listens_at(fd, path)) {
+            (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+            found = fd;
+        }
+    }
+    return found;
 }
 
 void listener_keep_spare(const char *path) {

@@ -34,9 +34,6 @@ int listener_make(const ListenerSpec *spec, Error *err) __attribute__((warn_unus
 /* A listener of that path among the descriptors that systemd passed (LISTEN_FDS); -1 if there is none. */
 int listener_inherited(const char *path);
 
-/* Leaves a copy with systemd's descriptor store, if there is one. */
-void listener_deposit(int fd);
-
 /* Makes the spare link of a listener that stands at the path; failure is no harm. */
 void listener_keep_spare(const char *path);
 

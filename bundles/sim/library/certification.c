@@ -90,10 +90,11 @@ static Quote3Error ask_ppid(Quoting *quoting, const uint8_t public_key[PCE_PUBLI
     return code;
 }
 
+/* Only quotes without a chain carry it. */
 static Quote3Error learn_ppid(Quoting *quoting) {
     uint8_t public_key[PCE_PUBLIC_KEY_SIZE];
     Error err = ERROR_INIT;
-    if (quoting->ppid_known) {
+    if (quoting->ppid_known || quoting->provider == SIM_PROVIDER_FOUND) {
         return QUOTE3_SUCCESS;
     }
     if (!load_ppid_key(quoting, public_key, &err)) {

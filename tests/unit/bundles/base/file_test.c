@@ -196,6 +196,26 @@ static void a_lock_that_fails_is_not_held(void **state) {
     assert_true(lock_it(*state, &err));
 }
 
+static void a_file_is_mapped_as_it_is_read(void **state) {
+    const Place *place = *state;
+    Error err = ERROR_INIT;
+    Bytes bytes = {NULL, 0};
+    place_put(place, "full", "content");
+    place_put(place, "empty", "");
+    assert_int_equal(mkdirat(place->fd, "directory", 0700), 0);
+    assert_true(file_map(place->fd, "full", 7, &bytes, &err));
+    assert_int_equal(bytes.size, 7);
+    assert_memory_equal(bytes.data, "content", 7);
+    file_unmap(bytes);
+    assert_false(file_map(place->fd, "full", 6, &bytes, &err));
+    assert_int_equal(err.kind, ERROR_LIMIT);
+    assert_true(file_map(place->fd, "empty", 6, &bytes, &err));
+    assert_int_equal(bytes.size, 0);
+    file_unmap(bytes);
+    assert_false(file_map(place->fd, "missing", 6, &bytes, &err));
+    assert_false(file_map(place->fd, "directory", 6, &bytes, &err));
+}
+
 #define PLACED(test) cmocka_unit_test_setup_teardown(test, place_setup, place_teardown)
 
 int main(void) {
@@ -209,6 +229,7 @@ int main(void) {
         PLACED(a_pipe_in_a_file_s_place_is_refused_without_waiting),
         PLACED(a_second_lock_is_refused_and_names_the_holder),
         PLACED(a_lock_whose_holder_was_killed_is_waited_for),
+        PLACED(a_file_is_mapped_as_it_is_read),
         cmocka_unit_test(safe_names_are_told_from_others),
         PLACED(a_file_is_read_whole_or_not),
         PLACED(a_lock_that_fails_is_not_held),
