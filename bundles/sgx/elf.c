@@ -3,7 +3,7 @@
 
 #include "bundles/base/text.h"
 
-enum { TYPE_DYN = 3, MACHINE_X86_64 = 62, DYNAMIC_ENTRY_SIZE = 16, PAGE = 4096 };
+enum { TYPE_DYN = 3, MACHINE_X86_64 = 62, DYNAMIC_ENTRY_SIZE = 16, PAGE = 4096, SECTION_NAME_MAX = 1024 };
 
 static bool header_check(Bytes head, Error *err) {
     static const uint8_t ident[7] = {0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little endian */, 1};
@@ -87,8 +87,13 @@ bool elf_parse_segments(Bytes head, uint64_t file_size, ElfSegments *ret_segment
     return true;
 }
 
+/* The end is looked for only so far: names may overlap, and all of a large file be taken for names. */
 static bool section_name(Bytes names, uint32_t offset, const char **ret_name) {
-    if (offset >= names.size || memchr(names.data + offset, 0, names.size - offset) == NULL) {
+    if (offset >= names.size) {
+        return false;
+    }
+    size_t most = names.size - offset < SECTION_NAME_MAX + 1 ? names.size - offset : SECTION_NAME_MAX + 1;
+    if (memchr(names.data + offset, 0, most) == NULL) {
         return false;
     }
     *ret_name = (const char *)names.data + offset;
@@ -124,7 +129,10 @@ static bool sections_parse(Elf *elf, Error *err) {
                               .align = bytes_le64(at + 48)};
         Bytes contents;
         if (!section_name(names, bytes_le32(at), &section.name)) {
-            return error_set(err, ERROR_INPUT, "section %zu has its name outside the section names", i);
+            return error_set(
+                err, ERROR_INPUT,
+                "section %zu has its name outside the section names, or more than %d bytes of it", i,
+                SECTION_NAME_MAX);
         }
         if (section.type != 0 && section.type != ELF_SECTION_NOBITS &&
             !bytes_slice(elf->file, section.offset, section.size, &contents)) {

@@ -70,28 +70,30 @@ static size_t same_image(const Examination *exam, size_t index) {
     return i;
 }
 
-/* Layouts are signed by nobody until they are measured. So an enclave that claims a role, or that comes from
- * somebody who may sign for one, gets no more than a bundle's: only applications may be larger. */
-static const ImageLimits *limits_of(const Examination *exam) {
+static bool claims_role(const Examination *exam) {
     const EnclaveReport *report = exam->report;
     const SignerPolicy *policy = exam->options->policy;
-    bool claims_role = signers_find(policy, &report->mr_signer) != NULL ||
-                       signers_find_role(policy, report->soname, &report->mr_signer) != NULL;
-    return claims_role && image_limits_bundle.hashed_bytes < exam->options->limits->hashed_bytes
-               ? &image_limits_bundle
-               : exam->options->limits;
+    return signers_find(policy, &report->mr_signer) != NULL ||
+           signers_find_role(policy, report->soname, &report->mr_signer) != NULL;
 }
 
-/* All pages are planned and counted here, so that nothing costs more than it may. */
+/* All pages are planned and counted here, so that nothing costs more than it may. Layouts are signed by
+ * nobody until they are measured. So an enclave that claims a role, or that comes from somebody who may sign
+ * for one, gets no more than a bundle's: only applications may be larger. */
 static bool images_open(Examination *exam, Error *failure) {
-    ImageLimits limits = *limits_of(exam);
+    const ImageLimits *given = exam->options->limits;
+    const bool is_like_ours = claims_role(exam);
+    ImageLimits limits =
+        is_like_ours && image_limits_bundle.file_size < given->file_size ? image_limits_bundle : *given;
     for (size_t i = 0; i < exam->metadata.count; i++) {
         const MetadataEntry *entry = &exam->metadata.entries[i];
         Image *image = &exam->images[i];
         if (!image_open(&exam->elf, entry, &limits, image, failure)) {
+            exam->report->too_large = failure->kind == ERROR_LIMIT && !is_like_ours;
             return error_wrap(failure, "metadata entry %zu (%u.%u)", i, entry->major, entry->minor);
         }
-        if (same_image(exam, i) == i) {
+        exam->same[i] = same_image(exam, i);
+        if (exam->same[i] == i) {
             limits.hashed_bytes -= image_hashed_bytes(image);
             exam->hashed_bytes += image_hashed_bytes(image);
         }
@@ -111,6 +113,7 @@ static bool form_examine(Examination *exam, Bytes file, Error *err) {
     bool readable = file.size <= exam->options->limits->file_size ||
                     error_set(&failure, ERROR_LIMIT, "a file of %zu bytes: at most %llu are accepted",
                               file.size, (unsigned long long)exam->options->limits->file_size);
+    report->too_large = !readable;
     bool parsed = readable && elf_parse(file, &exam->elf, &failure) &&
                   metadata_parse(&exam->elf, &exam->metadata, &failure);
     if (parsed && sigstruct_parse(exam->metadata.entries[0].sigstruct, &exam->sigstruct, &failure)) {
@@ -191,7 +194,7 @@ static bool fips_examine(Examination *exam, Error *err) {
 }
 
 static bool image_measure(const Examination *exam, size_t index, Digest *ret_mr_enclave, Error *failure) {
-    size_t same = same_image(exam, index);
+    size_t same = exam->same[index];
     if (same < index) {
         *ret_mr_enclave = exam->report->measurements[same].mr_enclave;
         return true;

@@ -66,7 +66,8 @@ typedef struct EnclaveMeasurement {
 
 typedef struct EnclaveReport {
     bool verified;
-    bool bare; /* the bytes are a SIGSTRUCT without an enclave */
+    bool bare;      /* the bytes are a SIGSTRUCT without an enclave */
+    bool too_large; /* for the limits given, and larger ones would count: it claims no role */
     EnclaveCheck checks[ENCLAVE_CHECKS_COUNT];
 
     bool has_sigstruct; /* then the fields from here to svn are there */
@@ -94,7 +95,7 @@ typedef struct EnclaveReport {
 typedef struct EnclaveOptions {
     const SignerPolicy *policy;
     int64_t now;               /* seconds since 1970 */
-    const ImageLimits *limits; /* &image_limits_bundle, or &image_limits_any to look at strangers */
+    const ImageLimits *limits; /* &image_limits_bundle; &image_limits_look or _any for strangers */
     bool allow_loose_form;     /* waive strict form */
 } EnclaveOptions;
 

@@ -15,7 +15,8 @@ typedef struct Examination {
     ElfSoname soname;
     bool has_form;
     Image images[METADATA_ENTRIES_MAX];
-    uint64_t hashed_bytes; /* that measuring all of them takes */
+    size_t same[METADATA_ENTRIES_MAX]; /* the first image that is the same */
+    uint64_t hashed_bytes;             /* that measuring all of them takes */
     Sigstruct sigstruct;
     const SignerRole *role;
     const EnclaveOptions *options;

@@ -7,10 +7,18 @@
 
 enum { VERSION_ARRAY_PAGES = 512 };
 
-const ImageLimits image_limits_bundle = {
-    .file_size = UINT64_C(16) << 20, .enclave_size = UINT64_C(1) << 30, .hashed_bytes = UINT64_C(32) << 20};
-const ImageLimits image_limits_any = {
-    .file_size = UINT64_C(512) << 20, .enclave_size = UINT64_C(1) << 37, .hashed_bytes = UINT64_C(32) << 30};
+const ImageLimits image_limits_bundle = {.file_size = UINT64_C(16) << 20,
+                                         .enclave_size = UINT64_C(1) << 30,
+                                         .hashed_bytes = UINT64_C(32) << 20,
+                                         .regions = 4096};
+const ImageLimits image_limits_look = {.file_size = UINT64_C(64) << 20,
+                                       .enclave_size = UINT64_C(1) << 37,
+                                       .hashed_bytes = UINT64_C(32) << 20,
+                                       .regions = 8192};
+const ImageLimits image_limits_any = {.file_size = UINT64_C(512) << 20,
+                                      .enclave_size = UINT64_C(1) << 37,
+                                      .hashed_bytes = UINT64_C(32) << 30,
+                                      .regions = 65536};
 
 static int region_compare(const void *a, const void *b) {
     const ImageRegion *left = a;

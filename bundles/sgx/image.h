@@ -30,11 +30,14 @@ typedef struct ImageLimits {
     uint64_t file_size;
     uint64_t enclave_size;
     uint64_t hashed_bytes; /* over all entries of a file: 64 a page and 5120 more for a measured one */
+    size_t regions;        /* of an entry: segments, and layout records as often as groups repeat them */
 } ImageLimits;
 
 /* What a bundle's enclave may cost: about 100 ms in all. Intel's largest needs a tenth of it. */
 extern const ImageLimits image_limits_bundle;
-/* For looking at any enclave, however large its heap: a second or two. */
+/* For a look at a stranger's enclave: as long as that, however large its heap and its file may be. */
+extern const ImageLimits image_limits_look;
+/* For any enclave that somebody wants to be measured however long it takes: up to half a minute. */
 extern const ImageLimits image_limits_any;
 
 typedef enum ImageSource {

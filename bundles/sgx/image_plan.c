@@ -3,7 +3,7 @@
 
 #include "bundles/sgx/image_private.h"
 
-enum { REGIONS_MAX = 65536, LOAD_TIMES_MAX = 4096, APPENDED_RECORD_SIZE = 32 };
+enum { LOAD_TIMES_MAX = 4096, APPENDED_RECORD_SIZE = 32 };
 
 /* What a plan is made with: the limits and the last segment so far, for the loader of version 1.3. */
 typedef struct Plan {
@@ -40,14 +40,15 @@ static bool region_add(Plan *plan, const ImageRegion *region, Error *err) {
     }
     image->pages += region->pages; /* bounded by the enclave's size; no overflow */
     image->measured_pages += region->measured ? region->pages : 0;
-    if (image_hashed_bytes(image) > plan->limits->hashed_bytes || image->regions_count == REGIONS_MAX) {
+    if (image_hashed_bytes(image) > plan->limits->hashed_bytes ||
+        image->regions_count == plan->limits->regions) {
         return error_set(
             err, ERROR_LIMIT,
             "%llu pages, %llu of them measured: %llu bytes to hash and %zu regions are more than the %llu "
-            "and %d that are accepted",
+            "and %zu that are accepted",
             (unsigned long long)image->pages, (unsigned long long)image->measured_pages,
             (unsigned long long)image_hashed_bytes(image), image->regions_count,
-            (unsigned long long)plan->limits->hashed_bytes, REGIONS_MAX);
+            (unsigned long long)plan->limits->hashed_bytes, plan->limits->regions);
     }
     if (image->regions_count == image->regions_capacity) {
         size_t capacity = image->regions_capacity == 0 ? 64 : image->regions_capacity * 2;
@@ -187,7 +188,7 @@ static bool group_add(Plan *plan, const MetadataLayout *group, size_t index, Err
         return true;
     }
     if (group->load_times > LOAD_TIMES_MAX ||
-        group->load_times * (uint64_t)group->entry_count > REGIONS_MAX ||
+        group->load_times * (uint64_t)group->entry_count > plan->limits->regions ||
         group->load_step > entry->enclave_size / group->load_times) {
         return error_set(
             err, ERROR_LIMIT,

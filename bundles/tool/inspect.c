@@ -24,6 +24,9 @@ static const char help[] =
     "      --trust FILE   a trust policy to go by besides Intel's, up to 16 times; of a simulated platform\n"
     "                     it is PLATFORM/trust.yaml\n"
     "      --loose-form   accept enclaves that are not in the signing tool's exact form\n"
+    "      --large        take files of up to 512 MiB instead of 64, and measure applications' enclaves of "
+    "up\n"
+    "                     to 32 GiB to hash, which takes half a minute, instead of 32 MiB\n"
     "  -h, --help         this text\n"
     "\n"
     "Exit status 0: every enclave is verified: it has a role, its signer may sign for that role, its\n"
@@ -45,6 +48,7 @@ typedef struct Inspection {
     Finding *pending[FINDINGS_MAX];
     size_t pending_count; /* of the bundle that is being read */
     bool in_bundle;
+    bool large;
     bool all_verified;
 } Inspection;
 
@@ -72,16 +76,29 @@ static bool tell(Inspection *inspection, const Finding *finding, Error *err) {
            error_set(err, ERROR_MEMORY, "out of memory");
 }
 
+static void add_hint(const Inspection *inspection, EnclaveReport *report) {
+    static const char hint[] = ": to examine it all the same, say --large";
+    char *text = report->checks[ENCLAVE_CHECK_FORM].text;
+    size_t length = strlen(text);
+    if (report->too_large && !inspection->in_bundle && !inspection->large &&
+        length + sizeof hint <= ENCLAVE_TEXT_MAX) {
+        memcpy(text + length, hint, sizeof hint);
+    }
+}
+
 static bool on_enclave(void *context, const char *path, Bytes content, Error *err) {
     Inspection *inspection = context;
     EnclaveOptions options = inspection->options;
-    options.limits = inspection->in_bundle ? &image_limits_bundle : &image_limits_any;
+    options.limits = inspection->in_bundle ? &image_limits_bundle
+                     : inspection->large   ? &image_limits_any
+                                           : &image_limits_look;
     Finding *finding = calloc(1, sizeof *finding);
     if (finding == NULL || (finding->path = strdup(path)) == NULL) {
         free(finding);
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
     bool good = enclave_examine(content, &options, &finding->report, err);
+    add_hint(inspection, &finding->report);
     if (good && inspection->in_bundle && inspection->pending_count < FINDINGS_MAX) {
         inspection->pending[inspection->pending_count++] = finding;
         return true;
@@ -113,7 +130,10 @@ static bool on_bundle(void *context, const char *path, const Manifest *manifest,
 
 /* What goes wrong with one file is told, and the others are looked at all the same. */
 static int inspect_all(Inspection *inspection, char **paths) {
-    const SurveyVisitor visitor = {.context = inspection, .enclave = on_enclave, .bundle = on_bundle};
+    const SurveyVisitor visitor = {.context = inspection,
+                                   .file_size_max = inspection->large ? 0 : image_limits_look.file_size,
+                                   .enclave = on_enclave,
+                                   .bundle = on_bundle};
     int status = 0;
     for (; *paths != NULL; paths++) {
         Error err = ERROR_INIT;
@@ -146,12 +166,13 @@ static int run(Inspection *inspection, char **paths, const Trust *trust) {
     return finished != 0 ? finished : status != 0 ? status : verdict;
 }
 
-enum { OPTION_JSON = 256, OPTION_TRUST, OPTION_LOOSE_FORM };
+enum { OPTION_JSON = 256, OPTION_TRUST, OPTION_LOOSE_FORM, OPTION_LARGE };
 
 static int parse_and_run(int argc, char **argv, Inspection *inspection) {
     static const struct option options[] = {{"json", no_argument, NULL, OPTION_JSON},
                                             {"trust", required_argument, NULL, OPTION_TRUST},
                                             {"loose-form", no_argument, NULL, OPTION_LOOSE_FORM},
+                                            {"large", no_argument, NULL, OPTION_LARGE},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     Trust trust = {0};
@@ -169,6 +190,9 @@ static int parse_and_run(int argc, char **argv, Inspection *inspection) {
             break;
         case OPTION_LOOSE_FORM:
             inspection->options.allow_loose_form = true;
+            break;
+        case OPTION_LARGE:
+            inspection->large = true;
             break;
         case 'h':
             return tool_help(help);

@@ -93,10 +93,15 @@ static bool visit_enclave(Survey *survey, const char *path, Bytes content, Error
 }
 
 static bool survey_enclave(Survey *survey, const Specimen *specimen, Error *err) {
+    const uint64_t named_max = survey->visitor->file_size_max;
     if (specimen->size > SURVEY_FILE_SIZE_MAX) {
         return !specimen->named ||
                error_set(err, ERROR_LIMIT, "%s: larger than any enclave file (%llu MiB)", specimen->path,
                          (unsigned long long)(SURVEY_FILE_SIZE_MAX >> 20));
+    }
+    if (specimen->named && named_max != 0 && specimen->size > named_max) {
+        return error_set(err, ERROR_LIMIT, "%s: larger than %llu MiB: say --large if it is an enclave file",
+                         specimen->path, (unsigned long long)(named_max >> 20));
     }
     CLEANUP(buffer_done) Buffer content = BUFFER_INIT(SURVEY_FILE_SIZE_MAX + 1);
     if (!buffer_reserve(&content, (size_t)specimen->size + 1)) {

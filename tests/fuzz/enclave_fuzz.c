@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static SignerPolicy *policy;
     static const ImageLimits limits = {
-        .file_size = 1 << 20, .enclave_size = UINT64_C(1) << 30, .hashed_bytes = 1 << 20};
+        .file_size = 1 << 20, .enclave_size = UINT64_C(1) << 30, .hashed_bytes = 1 << 20, .regions = 65536};
     if (policy == NULL && (policy = signers_new(NULL)) == NULL) {
         abort();
     }

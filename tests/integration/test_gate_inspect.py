@@ -2,6 +2,7 @@
 """psw-bundle inspect: what is an enclave is told by its bytes, and only a verified one gives exit status 0."""
 
 import json
+import os
 import shutil
 import unittest
 
@@ -45,6 +46,20 @@ class Inspect(PlatformCase):
         status, found, _ = self.inspect(self.qe3, trust=False)
         self.assertEqual(status, VERIFY)
         self.assertEqual((found[0]["signer"], found[0]["match"], found[0]["signature"]), ("unknown", True, "ok"))
+
+    def test_a_file_that_was_named_may_have_64_mib_unless_told_otherwise(self):
+        large = self.directory / "large.so"
+        shutil.copy(self.qe3, large)
+        for size, status in ((64 * 2**20 - 1, VERIFY), (64 * 2**20, VERIFY), (64 * 2**20 + 1, 6)):
+            os.truncate(large, size)
+            result = run("psw-bundle", "inspect", "--json", large, check=False)
+            self.assertEqual(result.returncode, status, result.stderr)
+        self.assertIn("larger than 64 MiB: say --large", result.stderr)
+        status, found, _ = self.inspect(large, "--large")
+        self.assertEqual((status, len(found)), (VERIFY, 1))
+        os.truncate(large, 512 * 2**20 + 1)
+        self.assertIn("larger than any enclave file (512 MiB)", run("psw-bundle", "inspect", "--large", large, check=False).stderr)
+        large.unlink()
 
     def test_the_enclaves_of_a_bundle_are_told_apart_by_role(self):
         status, found, _ = self.inspect(self.bundle)

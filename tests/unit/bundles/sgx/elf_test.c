@@ -111,6 +111,18 @@ static void section_names_and_contents_lie_inside(void **state) {
     assert_true(names > 0);
 }
 
+/* All 256 of them may begin in the same endless one. */
+static void a_section_name_has_at_most_1024_bytes(void **state) {
+    EnclaveCase *fixture = *state;
+    size_t names = fixture->maker.shdrs_at + 64 * 8;
+    memset(fixture->maker.file + MAKER_CODE_AT, 'x', 1026);
+    bytes_put_le64(fixture->maker.file + names + 32, 1026);
+    fixture->maker.file[MAKER_CODE_AT + 1025] = 0;
+    expect_with(fixture, names + 24, 8, MAKER_CODE_AT, ERROR_INPUT);
+    fixture->maker.file[MAKER_CODE_AT + 1024] = 0;
+    expect_with(fixture, names + 24, 8, MAKER_CODE_AT, ERROR_NONE);
+}
+
 static void a_soname_counts_only_once_whole_and_loaded(void **state) {
     EnclaveCase *fixture = *state;
     assert_int_equal(bytes_le64(fixture->maker.file + SONAME_ENTRY), ELF_TAG_SONAME);
@@ -139,6 +151,7 @@ int main(void) {
         cmocka_unit_test_setup(header_tables_lie_inside_the_file, enclave_case_make),
         cmocka_unit_test_setup(segments_that_cannot_be_loaded_are_refused, enclave_case_make),
         cmocka_unit_test_setup(section_names_and_contents_lie_inside, enclave_case_make),
+        cmocka_unit_test_setup(a_section_name_has_at_most_1024_bytes, enclave_case_make),
         cmocka_unit_test_setup(a_soname_counts_only_once_whole_and_loaded, enclave_case_make),
     };
     return cmocka_run_group_tests(tests, enclave_case_open, enclave_case_close);

@@ -329,6 +329,41 @@ static void what_claims_a_role_costs_no_more_than_a_bundle_s_enclave(void **stat
     }
 }
 
+/* The heap is not measured: 64 bytes of hashing a page. */
+static void examine_application(Fixture *fixture, uint32_t heap_pages, const ImageLimits *limits) {
+    const EnclaveOptions options = {.policy = fixture->policy, .now = NOW, .limits = limits};
+    maker_init(&fixture->maker);
+    fixture->maker.soname = "libapplication.so";
+    fixture->maker.entries_count = 1;
+    maker_make(&fixture->maker, fixture->foreign_key);
+    const MakerEntry *entry = &fixture->maker.entries[0];
+    uint8_t *heap = fixture->maker.file + entry->layout_at;
+    bytes_put_le64(fixture->maker.file + entry->at + 40, UINT64_C(1) << 36);
+    bytes_put_le32(heap + 4, heap_pages);
+    bytes_put_le64(heap + 8, UINT64_C(1) << 34);
+    Bytes file = {fixture->maker.file, fixture->maker.file_size};
+    assert_true(enclave_examine(file, &options, &fixture->report, NULL));
+}
+
+static void a_strangers_enclave_is_measured_as_long_as_that_is_little_work(void **state) {
+    Fixture *fixture = *state;
+    examine_application(fixture, 1, &image_limits_look);
+    const EnclaveMeasurement *measurement = &fixture->report.measurements[0];
+    uint64_t left = image_limits_look.hashed_bytes - measurement->measured_pages * 5120;
+    uint32_t most = (uint32_t)(left / 64 - 1 - measurement->pages + 1); /* one for the SECS, one is there */
+    for (uint32_t pages = most - 1; pages <= most + 1; pages++) {
+        examine_application(fixture, pages, &image_limits_look);
+        bool taken = pages <= most;
+        assert_int_equal(fixture->report.checks[ENCLAVE_CHECK_FORM].verdict,
+                         taken ? ENCLAVE_VERDICT_PASS : ENCLAVE_VERDICT_FAIL);
+        assert_int_equal(measurement->measured, taken);
+        assert_int_equal(fixture->report.too_large, !taken);
+    }
+    examine_application(fixture, most + 1, &image_limits_any);
+    assert_int_equal(fixture->report.checks[ENCLAVE_CHECK_FORM].verdict, ENCLAVE_VERDICT_PASS);
+    assert_true(measurement->measured);
+}
+
 static void a_bare_sigstruct_is_described_and_not_verified(void **state) {
     Fixture *fixture = *state;
     maker_make(&fixture->maker, fixture->key);
@@ -415,6 +450,7 @@ int main(void) {
         cmocka_unit_test_setup(text_relocations_and_appended_libraries_have_no_role, reset),
         cmocka_unit_test_setup(loose_form_can_be_waived_and_nothing_else, reset),
         cmocka_unit_test_setup(what_claims_a_role_costs_no_more_than_a_bundle_s_enclave, reset),
+        cmocka_unit_test_setup(a_strangers_enclave_is_measured_as_long_as_that_is_little_work, reset),
         cmocka_unit_test_setup(a_bare_sigstruct_is_described_and_not_verified, reset),
         cmocka_unit_test_setup(what_is_no_enclave_gets_a_verdict_too, reset),
         cmocka_unit_test_setup(a_file_cut_at_any_place_is_refused, reset),
