@@ -21,6 +21,7 @@ struct Helper {
     json_t *result;
     Error failure;
     sd_event_source *socket_source, *process_source, *deadline;
+    bool lingers; /* nobody is told any more: it goes when its child has ended */
 };
 
 static void helper_free(Helper *helper) {
@@ -77,14 +78,47 @@ static void drain_socket(Helper *helper) {
     }
 }
 
+static void on_forgotten(void *context) {
+    helper_free(context);
+}
+
+/* From here on it belongs to the loop, which frees it when the child has ended, or when the loop ends. */
+static void linger(Helper *helper) {
+    sd_event_source *source = TAKE(helper->process_source);
+    helper->socket_source = sd_event_source_disable_unref(helper->socket_source);
+    timer_stop(&helper->deadline);
+    helper->lingers = true;
+    (void)sd_event_source_set_destroy_callback(source, on_forgotten);
+    (void)sd_event_source_set_floating(source, true);
+    (void)sd_event_source_unref(source);
+}
+
+static void hand_over(Helper *helper) {
+    const HelperSpec spec = helper->spec;
+    CLEANUP(json_freep) json_t *result = TAKE(helper->result);
+    linger(helper);
+    spec.done(spec.context, result, NULL);
+}
+
 static int on_socket(sd_event_source *source, int fd, uint32_t events, void *context) {
     (void)source, (void)fd, (void)events;
-    drain_socket(context);
+    Helper *helper = context;
+    drain_socket(helper);
+    if (helper->spec.task->hands_over && helper->result != NULL && helper->failure.kind == ERROR_NONE) {
+        hand_over(helper);
+    }
     return 0;
 }
 
 static int on_process(sd_event_source *source, int fd, uint32_t events, void *context) {
-    (void)source, (void)events;
+    (void)events;
+    if (((Helper *)context)->lingers) {
+        ProcessExit unimportant = {0};
+        Error ignored = ERROR_INIT;
+        (void)!process_wait(fd, 0, &unimportant, &ignored);
+        (void)sd_event_source_set_floating(source, false); /* and so frees it, behind this call */
+        return 0;
+    }
     CLEANUP(helper_freep) Helper *helper = context;
     ProcessExit how = {0};
     Error err = ERROR_INIT;
@@ -189,4 +223,11 @@ void helper_cancel(Helper *helper) {
         sd_event_source_set_enabled(helper->process_source, SD_EVENT_OFF);
     }
     helper_free(helper);
+}
+
+void helper_dismiss(Helper *helper) {
+    if (helper != NULL) {
+        end_child(helper);
+        linger(helper);
+    }
 }

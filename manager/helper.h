@@ -4,8 +4,8 @@
  *
  * The child is in a sandbox of its task's (manager/helper_sandbox.h); it gets its task as JSON over a
  * SOCK_SEQPACKET pair, perhaps one more descriptor, and sends progress and at last a result or an error
- * back. The loop never blocks on it. Invariant: `done` is called exactly once, after the child has ended,
- * unless helper_cancel came first.
+ * back. The loop never blocks on it. Invariant: `done` is called exactly once, after the child has ended
+ * (or, where its task hands over, has told its result), unless helper_cancel or helper_dismiss came first.
  */
 #ifndef MANAGER_HELPER_H
 #define MANAGER_HELPER_H
@@ -37,4 +37,6 @@ Helper *helper_start(const HelperSpec *spec, Error *err) __attribute__((warn_unu
 /* What the child has reported as its failure by now; NULL: nothing. */
 const Error *helper_failure(Helper *helper);
 void helper_cancel(Helper *helper); /* ends the child and frees; `done` is not called */
+/* The same without waiting for the child's end: the loop does that. */
+void helper_dismiss(Helper *helper);
 #endif

@@ -19,6 +19,9 @@ typedef struct HelperTask {
      * made, NULL without one. */
     bool (*run)(const json_t *arguments, void *prepared, json_t **ret_result, Error *err);
     bool (*prepare)(const json_t *arguments, void **ret_prepared, Error *err); /* before the sandbox closes */
+    /* When `run` has returned, it holds nothing that others want (locks, room in the EPC): what follows it
+     * need not wait until the kernel has cleared the process away. */
+    bool hands_over;
 } HelperTask;
 
 /* Runs the task, whose arguments come over HELPER_SOCKET, and returns the exit status. */

@@ -77,6 +77,6 @@ static bool run_remove(const json_t *arguments, void *prepared, json_t **ret_res
     return store != NULL && store_remove(store, &digest, err) && nothing_to_say(ret_result, err);
 }
 
-const HelperTask helper_task_stage = {.name = "stage", .run = run_stage};
+const HelperTask helper_task_stage = {.name = "stage", .run = run_stage, .hands_over = true};
 const HelperTask helper_task_verify = {.name = "verify", .run = run_verify};
 const HelperTask helper_task_remove = {.name = "remove", .run = run_remove};

@@ -194,4 +194,4 @@ static bool run(const json_t *arguments, void *prepared, json_t **ret_result, Er
     return *ret_result != NULL || error_set(err, ERROR_MEMORY, "out of memory");
 }
 
-const HelperTask helper_task_update = {.name = "update", .run = run};
+const HelperTask helper_task_update = {.name = "update", .run = run, .hands_over = true};

@@ -41,7 +41,7 @@ static void on_worker_done(void *context, const json_t *result, const Error *fai
     if (reported != NULL) {
         courier_failure = *reported;
     }
-    helper_cancel(transfer->courier);
+    helper_dismiss(transfer->courier);
     free(transfer);
     if (failure != NULL && failure->kind == ERROR_NETWORK && courier_failure.kind != ERROR_NONE) {
         failure = &courier_failure;
