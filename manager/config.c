@@ -2,15 +2,13 @@
 #include "manager/config.h"
 
 #include <fcntl.h>
-#include <grp.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "bundles/base/settings.h"
 #include "bundles/base/text.h"
 #include "manager/config_collateral.h"
 #include "manager/config_updates.h"
+#include "manager/config_value.h"
 #include "manager/config_waivers.h"
 
 /* The document as libcyaml reads it: strings or NULL where a key is left out. */
@@ -58,7 +56,7 @@ typedef struct Document {
     char *store, *state, *runtime, *simulated, *log_level;
 } Document;
 
-enum { TEXT_MAX = 4096, GROUP_ENTRY_MAX = 64 * 1024 };
+enum { TEXT_MAX = 4096 };
 
 static const cyaml_schema_field_t socket_fields[] = {
     CYAML_FIELD_STRING_PTR("path", CYAML_FLAG_OPTIONAL, SocketKeys, path, 0, TEXT_MAX),
@@ -131,262 +129,122 @@ static const cyaml_schema_field_t document_fields[] = {
 static const cyaml_schema_value_t document_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, Document, document_fields)};
 
-/* Where conversions report to: the file's name and the first error. */
-typedef struct Reader {
-    const char *name;
-    Error *err;
-} Reader;
-
-static bool refuse(const Reader *reader, const char *key, const char *text, const char *wanted) {
-    return error_set(reader->err, ERROR_CONFIG, "%s: %s: '%.64s' is not allowed: write %s", reader->name, key,
-                     text, wanted);
-}
-
-static bool read_path(const Reader *reader, const char *key, const char *text, const char *fallback,
-                      size_t max, char **ret_path) {
-    const char *path = text != NULL ? text : fallback;
-    if (path == NULL) {
-        return true; /* stays NULL: what the key's absence means is the reader's business */
-    }
-    if (path[0] != '/') {
-        return refuse(reader, key, path, "an absolute path");
-    }
-    if (strpbrk(path, "\n\r\t\x1b") != NULL) {
-        return refuse(reader, key, "...", "a path without control characters");
-    }
-    if (strlen(path) > max) {
-        return error_set(reader->err, ERROR_CONFIG,
-                         "%s: %s: the path has %zu bytes, %zu are possible: choose a "
-                         "shorter one",
-                         reader->name, key, strlen(path), max);
-    }
-    *ret_path = strdup(path);
-    return *ret_path != NULL || error_set(reader->err, ERROR_MEMORY, "%s: out of memory", reader->name);
-}
-
-static bool copy_text(const Reader *reader, const char *text, char **ret_text) {
-    if (text == NULL) {
-        return true;
-    }
-    *ret_text = strdup(text);
-    return *ret_text != NULL || error_set(reader->err, ERROR_MEMORY, "%s: out of memory", reader->name);
-}
-
-typedef struct Bounds {
-    uint64_t min, max;
-} Bounds;
-
-static bool read_duration(const Reader *reader, const char *key, const char *text, Bounds ms,
-                          uint64_t *value) {
-    uint64_t parsed = 0;
-    if (text == NULL) {
-        return true;
-    }
-    if (!text_parse_duration(text, &parsed)) {
-        return refuse(reader, key, text, "a duration such as 250ms, 30s, 15m, 12h or 7d");
-    }
-    if (parsed < ms.min || parsed > ms.max) {
-        char low[24], high[24];
-        return error_set(reader->err, ERROR_CONFIG, "%s: %s: '%.64s' is out of bounds: write %s to %s",
-                         reader->name, key, text, text_format_duration(low, sizeof low, ms.min),
-                         text_format_duration(high, sizeof high, ms.max));
-    }
-    *value = parsed;
-    return true;
-}
-
-static bool read_number(const Reader *reader, const char *key, const char *text, Bounds bounds,
-                        unsigned *value) {
-    uint64_t parsed = 0;
-    if (text == NULL) {
-        return true;
-    }
-    if (!text_parse_u64(text, bounds.min, bounds.max, &parsed)) {
-        return error_set(reader->err, ERROR_CONFIG,
-                         "%s: %s: '%.64s' is not allowed: write a number from %llu to %llu", reader->name,
-                         key, text, (unsigned long long)bounds.min, (unsigned long long)bounds.max);
-    }
-    *value = (unsigned)parsed;
-    return true;
-}
-
-static bool read_size(const Reader *reader, const char *key, const char *text, uint64_t *value) {
-    return text == NULL || text_parse_size(text, value) ||
-           refuse(reader, key, text, "a size such as 4096, 64KiB, 16MiB or 2GiB");
-}
-
-static bool read_bool(const Reader *reader, const char *key, const char *text, bool *value) {
-    return text == NULL || text_parse_bool(text, value) || refuse(reader, key, text, "true or false");
-}
-
-static bool read_word(const Reader *reader, const char *key, const char *text, const char *no,
-                      const char *yes, bool *value) {
-    if (text == NULL) {
-        return true;
-    }
-    if (strcmp(text, yes) == 0 || strcmp(text, no) == 0) {
-        *value = strcmp(text, yes) == 0;
-        return true;
-    }
-    return error_set(reader->err, ERROR_CONFIG, "%s: %s: '%.64s' is not allowed: write %s or %s",
-                     reader->name, key, text, no, yes);
-}
-
-static bool read_group(const Reader *reader, const char *key, const char *text, gid_t *group) {
-    uint32_t number = 0;
-    if (text == NULL || text[0] == '\0') {
-        return true;
-    }
-    if (text_parse_u32(text, 0, UINT32_MAX - 1, &number)) {
-        *group = number;
-        return true;
-    }
-    struct group entry, *found = NULL;
-    char members[GROUP_ENTRY_MAX];
-    if (getgrnam_r(text, &entry, members, sizeof members, &found) != 0 || found == NULL) {
-        return error_set(reader->err, ERROR_CONFIG,
-                         "%s: %s: there is no group '%.64s': make it with groupadd, or name another",
-                         reader->name, key, text);
-    }
-    *group = found->gr_gid;
-    return true;
-}
-
-/* "127.0.0.1:9469" or "[::1]:9469": addresses, so that starting never waits for names. */
-static bool read_listen(const Reader *reader, const char *key, const char *text, Config *config) {
-    char host[64] = "";
-    const char *port = text != NULL ? strrchr(text, ':') : NULL;
-    if (text == NULL || text[0] == '\0') {
-        return true;
-    }
-    size_t length = port != NULL ? (size_t)(port - text) : 0;
-    bool bracketed = length > 2 && text[0] == '[' && text[length - 1] == ']';
-    uint32_t number = 0;
-    struct addrinfo *found = NULL;
-    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-                                   .ai_family = bracketed ? AF_INET6 : AF_INET,
-                                   .ai_socktype = SOCK_STREAM};
-    if (length < sizeof host) {
-        (void)snprintf(host, sizeof host, "%.*s", (int)(length - (bracketed ? 2 : 0)), text + bracketed);
-    }
-    if (host[0] == '\0' || !text_parse_u32(port + 1, 1, 65535, &number) ||
-        getaddrinfo(host, port + 1, &hints, &found) != 0) {
-        return refuse(reader, key, text, "an address and a port, such as 127.0.0.1:9469 or [::1]:9469");
-    }
-    memcpy(&config->metrics_listen, found->ai_addr, found->ai_addrlen);
-    config->metrics_listen_size = found->ai_addrlen;
-    freeaddrinfo(found);
-    return true;
-}
-
-static bool read_trust(const Reader *reader, const Document *document, Config *config) {
+static bool read_trust(const ConfigReader *reader, const Document *document, Config *config) {
     config->trust = calloc(document->trust_count + 1, sizeof *config->trust);
     if (config->trust == NULL) {
         return error_set(reader->err, ERROR_MEMORY, "%s: out of memory", reader->name);
     }
     for (unsigned i = 0; i < document->trust_count; i++) {
-        if (!read_path(reader, "trust", document->trust[i], NULL, TEXT_MAX,
-                       &config->trust[config->trust_count++])) {
+        if (!config_value_path(reader, "trust", document->trust[i], NULL, TEXT_MAX,
+                               &config->trust[config->trust_count++])) {
             return false;
         }
     }
     return true;
 }
 
-static const Bounds soak_bounds = {0, UINT64_C(7) * 24 * 3600 * 1000};
-static const Bounds second_bounds = {10, UINT64_C(3600) * 1000};
-static const Bounds stall_bounds = {1000, UINT64_C(3600) * 1000};
-static const Bounds keep_bounds = {0, UINT64_C(3650) * 24 * 3600 * 1000};
+static const ConfigBounds soak_bounds = {0, UINT64_C(7) * 24 * 3600 * 1000};
+static const ConfigBounds second_bounds = {10, UINT64_C(3600) * 1000};
+static const ConfigBounds stall_bounds = {1000, UINT64_C(3600) * 1000};
+static const ConfigBounds keep_bounds = {0, UINT64_C(3650) * 24 * 3600 * 1000};
 
-static bool read_socket(const Reader *reader, const Document *document, Config *config) {
+static bool read_socket(const ConfigReader *reader, const Document *document, Config *config) {
     const SocketKeys none = {0}, *keys = document->socket ? document->socket : &none;
     if (keys->mode != NULL && !text_parse_mode(keys->mode, &config->socket_mode)) {
-        return refuse(reader, "socket.mode", keys->mode, "four octal digits in quotes, such as \"0666\"");
+        return config_value_refuse(reader, "socket.mode", keys->mode,
+                                   "four octal digits in quotes, such as \"0666\"");
     }
-    return read_path(reader, "socket.path", keys->path, "/var/run/aesmd/aesm.socket", CONFIG_SOCKET_PATH_MAX,
-                     &config->socket_path) &&
-           read_group(reader, "socket.group", keys->group, &config->socket_group) &&
+    return config_value_path(reader, "socket.path", keys->path, "/var/run/aesmd/aesm.socket",
+                             CONFIG_SOCKET_PATH_MAX, &config->socket_path) &&
+           config_value_group(reader, "socket.group", keys->group, &config->socket_group) &&
            (document->metrics == NULL ||
-            read_listen(reader, "metrics.listen", document->metrics->listen, config)) &&
+            config_value_listen(reader, "metrics.listen", document->metrics->listen, config)) &&
            (document->api == NULL ||
-            read_group(reader, "api.group", document->api->group, &config->api_group));
+            config_value_group(reader, "api.group", document->api->group, &config->api_group));
 }
 
-static bool read_places(const Reader *reader, const Document *document, Config *config) {
+static bool read_places(const ConfigReader *reader, const Document *document, Config *config) {
     const QuotedKeys none = {0}, *keys = document->quoted ? document->quoted : &none;
-    return read_path(reader, "store", document->store, "/var/lib/psw-manager/store", TEXT_MAX,
-                     &config->store) &&
-           read_path(reader, "state", document->state, "/var/lib/psw-manager/state", TEXT_MAX,
-                     &config->state) &&
-           read_path(reader, "runtime", document->runtime, CONFIG_RUNTIME_DEFAULT, CONFIG_RUNTIME_PATH_MAX,
-                     &config->runtime) &&
-           read_path(reader, "quoted.program", keys->program, NULL, TEXT_MAX, &config->quoted_program) &&
-           read_path(reader, "quoted.config", keys->config, NULL, TEXT_MAX, &config->quoted_config);
+    return config_value_path(reader, "store", document->store, "/var/lib/psw-manager/store", TEXT_MAX,
+                             &config->store) &&
+           config_value_path(reader, "state", document->state, "/var/lib/psw-manager/state", TEXT_MAX,
+                             &config->state) &&
+           config_value_path(reader, "runtime", document->runtime, CONFIG_RUNTIME_DEFAULT,
+                             CONFIG_RUNTIME_PATH_MAX, &config->runtime) &&
+           config_value_path(reader, "quoted.program", keys->program, NULL, TEXT_MAX,
+                             &config->quoted_program) &&
+           config_value_path(reader, "quoted.config", keys->config, NULL, TEXT_MAX, &config->quoted_config);
 }
 
-static bool read_swap(const Reader *reader, const Document *document, Config *config) {
+static bool read_swap(const ConfigReader *reader, const Document *document, Config *config) {
     const SwapKeys none = {0}, *keys = document->swap ? document->swap : &none;
     uint64_t epc_bytes = 0;
-    bool good = read_duration(reader, "swap.soak", keys->soak, soak_bounds, &config->soak_ms) &&
-                read_duration(reader, "swap.trial_interval", keys->trial_interval, second_bounds,
+    bool good =
+        config_value_duration(reader, "swap.soak", keys->soak, soak_bounds, &config->soak_ms) &&
+        config_value_duration(reader, "swap.trial_interval", keys->trial_interval, second_bounds,
                               &config->trial_interval_ms) &&
-                read_duration(reader, "swap.trial_latency_max", keys->trial_latency_max, second_bounds,
+        config_value_duration(reader, "swap.trial_latency_max", keys->trial_latency_max, second_bounds,
                               &config->trial_latency_max_ms) &&
-                read_number(reader, "swap.error_percent_max", keys->error_percent_max, (Bounds){0, 100},
+        config_value_number(reader, "swap.error_percent_max", keys->error_percent_max, (ConfigBounds){0, 100},
                             &config->error_percent_max) &&
-                read_duration(reader, "swap.warm_up_timeout", keys->warm_up_timeout, second_bounds,
+        config_value_duration(reader, "swap.warm_up_timeout", keys->warm_up_timeout, second_bounds,
                               &config->warm_up_timeout_ms) &&
-                read_duration(reader, "swap.drain_timeout", keys->drain_timeout, second_bounds,
+        config_value_duration(reader, "swap.drain_timeout", keys->drain_timeout, second_bounds,
                               &config->drain_timeout_ms) &&
-                read_word(reader, "swap.epc", keys->epc, "refuse", "sequential", &config->epc_sequential) &&
-                read_size(reader, "swap.epc_size", keys->epc_size, &epc_bytes);
+        config_value_word(reader, "swap.epc", keys->epc, "refuse", "sequential", &config->epc_sequential) &&
+        config_value_size(reader, "swap.epc_size", keys->epc_size, &epc_bytes);
     config->epc_kib = epc_bytes / 1024;
     return good;
 }
 
-static bool read_fetch(const Reader *reader, const Document *document, Config *config) {
+static bool read_fetch(const ConfigReader *reader, const Document *document, Config *config) {
     const FetchKeys none = {0}, *fetch = document->fetch ? document->fetch : &none;
     if ((fetch->client_certificate == NULL) != (fetch->client_key == NULL)) {
         return error_set(reader->err, ERROR_CONFIG,
                          "%s: fetch.client_certificate and fetch.client_key: give both or neither",
                          reader->name);
     }
-    return read_path(reader, "fetch.ca", fetch->ca, NULL, TEXT_MAX, &config->fetch_ca) &&
-           read_path(reader, "fetch.client_certificate", fetch->client_certificate, NULL, TEXT_MAX,
-                     &config->fetch_certificate) &&
-           read_path(reader, "fetch.client_key", fetch->client_key, NULL, TEXT_MAX, &config->fetch_key) &&
-           copy_text(reader, fetch->proxy, &config->fetch_proxy) &&
-           read_size(reader, "fetch.size_max", fetch->size_max, &config->fetch_size_max) &&
-           read_duration(reader, "fetch.timeout", fetch->timeout, keep_bounds, &config->fetch_timeout_ms) &&
-           read_size(reader, "fetch.speed_min", fetch->speed_min, &config->fetch_speed_min) &&
-           read_duration(reader, "fetch.stall_timeout", fetch->stall_timeout, stall_bounds,
-                         &config->fetch_stall_timeout_ms) &&
-           read_size(reader, "fetch.rate_max", fetch->rate_max, &config->fetch_rate_max) &&
-           read_bool(reader, "fetch.file", fetch->file, &config->fetch_file);
+    return config_value_path(reader, "fetch.ca", fetch->ca, NULL, TEXT_MAX, &config->fetch_ca) &&
+           config_value_path(reader, "fetch.client_certificate", fetch->client_certificate, NULL, TEXT_MAX,
+                             &config->fetch_certificate) &&
+           config_value_path(reader, "fetch.client_key", fetch->client_key, NULL, TEXT_MAX,
+                             &config->fetch_key) &&
+           config_value_text(reader, fetch->proxy, &config->fetch_proxy) &&
+           config_value_size(reader, "fetch.size_max", fetch->size_max, &config->fetch_size_max) &&
+           config_value_duration(reader, "fetch.timeout", fetch->timeout, keep_bounds,
+                                 &config->fetch_timeout_ms) &&
+           config_value_size(reader, "fetch.speed_min", fetch->speed_min, &config->fetch_speed_min) &&
+           config_value_duration(reader, "fetch.stall_timeout", fetch->stall_timeout, stall_bounds,
+                                 &config->fetch_stall_timeout_ms) &&
+           config_value_size(reader, "fetch.rate_max", fetch->rate_max, &config->fetch_rate_max) &&
+           config_value_bool(reader, "fetch.file", fetch->file, &config->fetch_file);
 }
 
-static bool read_rest(const Reader *reader, const Document *document, Config *config) {
+static bool read_rest(const ConfigReader *reader, const Document *document, Config *config) {
     const DuckKeys no_ducks = {0}, *ducks = document->lame_ducks ? document->lame_ducks : &no_ducks;
     const RestartKeys no_restart = {0}, *restart = document->restart ? document->restart : &no_restart;
     if (document->log_level != NULL && !log_level_parse(document->log_level, &config->log_level)) {
-        return refuse(reader, "log_level", document->log_level, "error, warning, info or debug");
+        return config_value_refuse(reader, "log_level", document->log_level, "error, warning, info or debug");
     }
-    return read_number(reader, "lame_ducks.count", ducks->count, (Bounds){0, CONFIG_DUCKS_MAX},
-                       &config->ducks_count) &&
-           read_duration(reader, "lame_ducks.keep", ducks->keep, keep_bounds, &config->ducks_keep_ms) &&
-           read_bool(reader, "lame_ducks.reinit", ducks->reinit, &config->ducks_reinit) &&
-           read_duration(reader, "restart.delay", restart->delay, second_bounds, &config->restart_delay_ms) &&
-           read_duration(reader, "restart.delay_max", restart->delay_max, second_bounds,
-                         &config->restart_delay_max_ms) &&
-           read_duration(reader, "restart.settle", restart->settle, second_bounds,
-                         &config->restart_settle_ms) &&
-           read_bool(reader, "restart.spare", restart->spare, &config->restart_spare) &&
+    return config_value_number(reader, "lame_ducks.count", ducks->count, (ConfigBounds){0, CONFIG_DUCKS_MAX},
+                               &config->ducks_count) &&
+           config_value_duration(reader, "lame_ducks.keep", ducks->keep, keep_bounds,
+                                 &config->ducks_keep_ms) &&
+           config_value_bool(reader, "lame_ducks.reinit", ducks->reinit, &config->ducks_reinit) &&
+           config_value_duration(reader, "restart.delay", restart->delay, second_bounds,
+                                 &config->restart_delay_ms) &&
+           config_value_duration(reader, "restart.delay_max", restart->delay_max, second_bounds,
+                                 &config->restart_delay_max_ms) &&
+           config_value_duration(reader, "restart.settle", restart->settle, second_bounds,
+                                 &config->restart_settle_ms) &&
+           config_value_bool(reader, "restart.spare", restart->spare, &config->restart_spare) &&
            read_fetch(reader, document, config) &&
            config_read_updates(document->updates, reader->name, config, reader->err) &&
            config_read_waivers(document->waivers, document->waivers_count, reader->name, config,
                                reader->err) &&
            config_read_collateral(document->collateral, reader->name, config, reader->err) &&
-           read_word(reader, "simulated", document->simulated, "refuse", "allow", &config->simulated_allowed);
+           config_value_word(reader, "simulated", document->simulated, "refuse", "allow",
+                             &config->simulated_allowed);
 }
 
 static Config *config_of(const Document *document, const char *name, Error *err) {
@@ -419,7 +277,7 @@ static Config *config_of(const Document *document, const char *name, Error *err)
         .check_interval_ms = UINT64_C(6) * 3600 * 1000,
         .log_level = LOG_LEVEL_INFO,
     };
-    const Reader reader = {name, err};
+    const ConfigReader reader = {name, err};
     if (!read_socket(&reader, document, config) || !read_places(&reader, document, config) ||
         !read_trust(&reader, document, config) || !read_swap(&reader, document, config) ||
         !read_rest(&reader, document, config)) {
