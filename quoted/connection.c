@@ -25,10 +25,14 @@ void connection_end(Worker *worker, int fd, QueueClient *client) {
     forget(worker->pool, client);
 }
 
+static void read_off(Worker *worker, int fd) {
+    (void)!recv(fd, worker->scratch, SCRATCH_SIZE, MSG_DONTWAIT);
+}
+
 /* Reads off what is left unread until now, or closing would reset a client that has not read its answer, and
  * one that gets none would see a reset in place of an end. */
 static void end_read(Worker *worker, int fd, QueueClient *client) {
-    (void)!recv(fd, worker->scratch, SCRATCH_SIZE, MSG_DONTWAIT);
+    read_off(worker, fd);
     connection_end(worker, fd, client);
 }
 
@@ -99,7 +103,8 @@ static void count_answer(const Worker *worker, Answered answered) {
     counters_add(&worker->share->requests[answered.number][code], 1);
 }
 
-/* Keeps what the client's buffer does not take now. */
+/* Keeps what the client's buffer does not take now. Once a part is written the request must not be found any
+ * more: who gets the connection should this process die would begin anew behind that part. */
 static void send_rest(Worker *worker, int fd, QueueClient *client, Bytes bytes) {
     const Entry entry = {.fd = fd, .client = client};
     Buffer rest = BUFFER_INIT(ANSWER_SIZE_MAX);
@@ -121,6 +126,9 @@ void connection_answer(Worker *worker, int fd, QueueClient *client, Answered ans
         counters_add(&worker->pool->spec.counters->departed, 1);
         connection_end(worker, fd, client);
     } else if ((size_t)sent < frame.size) {
+        if (sent > 0) {
+            read_off(worker, fd);
+        }
         send_rest(worker, fd, client, (Bytes){frame.data + sent, frame.size - (size_t)sent});
     } else {
         end_read(worker, fd, client);
@@ -284,6 +292,7 @@ static void continue_writing(Worker *worker, Connection *connection) {
         return;
     }
     if (sent >= 0 && (size_t)sent < rest.size) {
+        read_off(worker, connection->fd);
         buffer_consume(&connection->rest, (size_t)sent);
         return;
     }

@@ -270,9 +270,8 @@ class Oddities(RescueCase):
         """Every thread does its work, and nothing is left of what was before."""
         report = self.stage.report(self.target_info())
         with self.stage.platform.knobs(quote=1000):
-            asking = [self.stack.enter_context(aesm.Connection(self.socket)) for _ in range(16)]
-            for connection in asking:
-                connection.send(aesm.quote_request(report, 8192))
+            asking = [self.stack.enter_context(aesm.Connection(self.socket)).send(aesm.quote_request(report, 8192))
+                      for _ in range(16)]
             for connection in asking:
                 self.assert_answered_once(connection)
         wait_until(lambda: quoted.link.status()["connections"] == 0, "all connections to be closed")
@@ -325,18 +324,20 @@ class Oddities(RescueCase):
                 second.link.call(control.RETIRE)
                 self.assertEqual(second.process.wait(60), 0)
 
-    def half_written(self, quoted, whole):
-        """A client whose answer does not fit between it and the server; a part of it has come."""
-        client = aesm.Connection.__new__(aesm.Connection)
-        theirs, client.socket = socket.socketpair()
-        self.stack.enter_context(client)
-        client.socket.settimeout(aesm.DEADLINE)
-        with theirs:
-            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # as little as there is
+    def half_written(self, quoted, size, count=1):
+        """Lets it serve; clients whose answers do not fit between them and the server. A part of each has come."""
+        clients = [self.stack.enter_context(aesm.Connection(self.socket)) for _ in range(count)]
+        accepted = [self.listener.accept()[0] for _ in clients]
+        self.serve(quoted)
+        for connection in accepted:
+            with connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # as little as there is
+                quoted.link.call(control.ADOPT, fd=connection.fileno())
+        whole = aesm.quote_request(self.stage.report(self.target_info()), size)
+        for client in clients:
             client.send(whole)
-            quoted.link.call(control.ADOPT, fd=theirs.fileno())
-        wait_until(lambda: self.unread(client) > 0, "the beginning of an answer")
-        return client
+            wait_until(lambda client=client: self.unread(client) > 0, "the beginning of an answer")
+        return clients
 
     @staticmethod
     def unread(client):
@@ -346,10 +347,8 @@ class Oddities(RescueCase):
     def test_an_answer_that_is_half_written_is_finished_by_who_began_it(self):
         first, second = self.generation(), self.generation(self.TWIN)
         channel = self.rescue(first)
-        self.serve(first)
-        report = self.stage.report(self.target_info())
         size = 140000
-        slow = [self.half_written(first, aesm.quote_request(report, size)) for _ in range(3)]
+        slow = self.half_written(first, size, 3)
         for client in slow:
             self.assertLess(self.unread(client), size)
         self.serve(second)
@@ -368,6 +367,20 @@ class Oddities(RescueCase):
         self.assert_unharmed(second)
         self.assertEqual(first.link.call(control.RETIRE).json()["connections"], 0)
         self.assertEqual(self.next_connection(channel), -1)
+
+    def test_an_answer_that_is_half_written_is_not_begun_again(self):
+        first, second = self.generation(), self.generation(self.TWIN, config={"idle_timeout": "1s"})
+        channel = self.rescue(first)
+        size = 140000
+        slow, = self.half_written(first, size)
+        first.process.kill()
+        first.process.wait(20)
+        begun = self.unread(slow)
+        self.assertLess(begun, size)
+        self.serve(second)
+        self.assertEqual(self.adopt_all(channel, second), 1)
+        self.assertEqual(len(slow.receive(2 * size)), begun)
+        self.assert_unharmed(second)
 
 
 if __name__ == "__main__":
