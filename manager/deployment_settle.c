@@ -20,6 +20,12 @@ static bool keep_as_duck(Deployment *deployment, const JournalSwap *swap, Genera
         generation_set_role(next, GENERATION_DUCK); /* as it was before, and in the journal's list still */
         return true;
     }
+    if (swap->resumes && swap->state == SWAP_SWITCHING) {
+        /* It is dying, or may have begun to accept: another one takes its place. */
+        generation_set_role(next, GENERATION_DUCK);
+        generation_kill(next);
+        return true;
+    }
     if (!met || deployment->undo == NULL || swap->foreign.pid != 0) {
         return false;
     }

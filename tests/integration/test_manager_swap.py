@@ -207,6 +207,22 @@ class SwapTest(PlatformCase):
         self.assertEqual(node.ctl("rollback")["result"]["generation"], 2)
         self.quotes(node)
 
+    def test_a_rollback_ends_whenever_the_lame_duck_dies_that_should_serve_again(self):
+        node = self.node()
+        node.ctl("swap", SECOND)
+        api = nodes.Api(node.api_path)
+        self.addCleanup(api.close)
+        for pause in (0, 0.005, 0.02):
+            with self.subTest(pause=pause):
+                duck = self.wait_role(node, "lame-duck")
+                api.call("POST", "/v1/rollback", {"soak": "0"})
+                time.sleep(pause)  # verifying, warming, switching, or over: any of them will do
+                os.kill(duck["pid"], signal.SIGKILL)
+                nodes.wait_until(lambda: node.ctl("status")["operation"] is None, "the end of the rollback")
+                nodes.wait_until(lambda gone=duck["pid"]: (node.serving() or {"pid": gone})["pid"] != gone,
+                                 "another one to serve")
+                self.quotes(node)
+
     def test_a_swap_back_takes_the_living_generation_unless_its_settings_have_changed(self):
         node = self.node()
         node.ctl("swap", SECOND)

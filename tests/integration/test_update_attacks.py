@@ -258,9 +258,9 @@ class Attacks(Attack):
                 handler.wfile.write(b" ")
                 waited.append(at)
                 time.sleep(0.05)
-        node = self.node(url=server.url, fetch={"speed_min": "10KiB", "stall_timeout": "1s"})
+        node = self.node(url=server.url, fetch={"speed_min": "10KiB", "stall_timeout": "3s"})
         server.faults["timestamp.json"] = drip
-        self.refused(node, TIMEOUT, "timestamp.json", "10240 bytes", "1 second", command=("check-update",))
+        self.refused(node, TIMEOUT, "timestamp.json", "10240 bytes", "3 seconds", command=("check-update",))
         self.assertLess(len(waited), 1200)
         server.faults.clear()
         server.faults[self.target("1.1").name] = drip
