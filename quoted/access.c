@@ -107,6 +107,9 @@ static bool lives(int fd) {
 }
 
 bool access_allows(const Access *access, int fd, const struct ucred *peer) {
+    if (access->uids_count == 0 && access->cgroups_count == 0) {
+        return true;
+    }
     if (peer->pid == getpid()) { /* the canary */
         return true;
     }

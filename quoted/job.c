@@ -26,7 +26,8 @@ static Quote3Error call_engine(Worker *worker, Job *job, uint32_t size) {
     Quote3Error code = spec->engines != NULL
                            ? engines_quote(spec->engines, &job->quote.report, info, worker->quote, size)
                            : engine_quote(spec->engine, &job->quote.report, info, worker->quote, size);
-    counters_engine(spec->counters, worker->share, code, clock_monotonic_ns() - start);
+    worker->call_ns = clock_monotonic_ns() - start;
+    counters_engine(spec->counters, worker->share, code, worker->call_ns);
     if (code == QUOTE3_SUCCESS) {
         certification_note(spec->certification, (Bytes){worker->quote, size});
     }
@@ -88,15 +89,14 @@ static bool leave_stage(Worker *worker, QueueStage stage, Job *job, bool again) 
     queue_done(pool->queue, stage);
     if (stage == QUEUE_ENGINE) {
         take_out(pool, job);
+        listening_note(worker, worker->call_ns);
     }
     bool abandoned = job->abandoned;
     if (again && !abandoned) {
         (void)!queue_put(pool->queue, QUEUE_DUCKS, &job->link, job->client);
     }
-    /* The engine shall not rest while this thread sends the answer. */
-    if (queue_has_work(pool->queue)) {
-        (void)pool_wake_one(pool);
-    }
+    /* Whose turn is next is this thread's business as soon as it has answered: to wake somebody takes as
+     * long. */
     (void)pthread_mutex_unlock(&pool->lock);
     if (abandoned) {
         free(job);
@@ -191,6 +191,7 @@ void job_work(Worker *worker, Job *job, QueueStage stage) {
     if (stage == QUEUE_ENGINE) {
         metrics_observe(&worker->share->waits, waited_ns);
     }
+    worker->call_ns = 0;
     if (client_left(job, waited_ms)) {
         if (leave_stage(worker, stage, job, false)) {
             depart(worker, job);

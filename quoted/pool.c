@@ -112,6 +112,7 @@ Pool *pool_start(const PoolSpec *spec, Error *err) {
     pool->connections_max = limit_connections(spec->config);
     pool->listener_fd = pool->handover_fd = -1;
     pool->spare_fd = -1;
+    pool->may_be_alone = engine_calls == 1 && listening_may_be_alone();
     (void)pool_has_spare(pool);
     (void)pthread_mutex_init(&pool->lock, NULL);
     for (unsigned i = 0; i < spec->config->threads; i++) {
@@ -161,18 +162,6 @@ void pool_stop(Pool *pool) {
     free(pool);
 }
 
-/* A pointer to the pool itself marks the listener in the threads' epolls. */
-static bool watch_listener(Pool *pool, int operation, Error *err) {
-    for (unsigned i = 0; i < pool->workers_count; i++) {
-        struct epoll_event event = {.events = EPOLLIN | EPOLLEXCLUSIVE, .data.ptr = pool};
-        if (epoll_ctl(pool->workers[i].epoll_fd, operation, pool->listener_fd, &event) != 0 &&
-            errno != EEXIST && errno != ENOENT) {
-            return error_set_errno(err, errno, "cannot watch the listener");
-        }
-    }
-    return true;
-}
-
 /* The backlog as long as the system allows; and clients see this process as their peer. */
 static bool listen_again(int fd, Error *err) {
     int listening = 0;
@@ -197,7 +186,7 @@ bool pool_accept(Pool *pool, int listener_fd, Error *err) {
         }
         pool->accepting = true;
         pool->draining = pool->handover = pool->last_look = false;
-        good = watch_listener(pool, EPOLL_CTL_ADD, err);
+        good = listening_begin(pool, err);
     }
     (void)pthread_mutex_unlock(&pool->lock);
     return good;
@@ -223,7 +212,7 @@ void pool_drain(Pool *pool, int handover_fd) {
     parked_release(pool);
     pool->handover_fd = handover_fd;
     if (pool->listener_fd >= 0) {
-        (void)watch_listener(pool, EPOLL_CTL_DEL, NULL);
+        listening_end(pool);
     }
     pool->last_look = pool->listener_fd >= 0;
     pool->handover = handover_fd >= 0;

@@ -3,7 +3,7 @@
  * Pool: the threads that take in connections, answer, and work for the engine.
  *
  * Each has an epoll of its own over the listener and a wake-up. A thread takes in all that is ready, answers
- * what needs no engine at once, puts quotes into the fair queue, works one, and looks again. At most
+ * what needs no engine at once, puts quotes into the fair queue, works a few, and looks again. At most
  * `engine_calls` threads are in the library. One, the attendant, always stays out of library and lame ducks;
  * it takes in like the others and besides keeps all connections that have to wait for their client. A request
  * stays unread in its connection until the answer is written, so that a connection is its descriptor alone

@@ -56,12 +56,19 @@ typedef struct Worker {
     bool started;
     int epoll_fd;
     int wake_fd;
-    bool asleep; /* under the pool's lock */
+    bool asleep;      /* under the pool's lock */
+    uint64_t rounds;  /* how often it has looked what there is to do; likewise */
+    uint64_t call_ns; /* its last call of the engine took */
     CountersShare *share;
     AesmResponse response;
     uint8_t *scratch; /* SCRATCH_SIZE and AESM_BODY_SLACK */
     uint8_t *quote;   /* ANSWER_BUFFER_SIZE_MAX and ENGINE_GUARD_SIZE */
 } Worker;
+
+/* What the engine did of late. */
+typedef struct EngineTime {
+    uint64_t since_ns, called_ns, calls;
+} EngineTime;
 
 struct Pool {
     PoolSpec spec;
@@ -74,6 +81,10 @@ struct Pool {
     uint32_t connections;
     uint32_t accepting_now; /* threads between accept and counting */
     bool accepting, draining, stopping;
+    bool may_be_alone;
+    Worker *alone;                        /* the only one that hears of new connections; NULL: all do */
+    uint64_t alone_rounds, alone_look_ms; /* its rounds at the last look, and the time of the next */
+    EngineTime engine_time;
     bool look;            /* the attendant is to look whether somebody waits at the listener, */
     bool last_look;       /* and once more after the threads have stopped accepting */
     bool handover;        /* the attendant is to give unfinished connections away */
@@ -93,6 +104,16 @@ struct Pool {
 };
 
 void *worker_run(void *worker);
+
+/* listening.c; the lock is held. All threads hear of new connections, of a listener that has changed too. */
+bool listening_begin(Pool *pool, Error *err) __attribute__((warn_unused_result));
+void listening_end(Pool *pool); /* nobody does */
+/* Whether one may hear of them alone on this machine. */
+bool listening_may_be_alone(void);
+/* A call of the engine took so long: from now on this thread may be the one that hears of them alone. */
+void listening_note(Worker *worker, uint64_t call_ns);
+/* The attendant's: whether that one still comes round; the milliseconds until the next look. */
+int listening_look(Pool *pool);
 
 /* parked.c: whether a quote that nobody made may wait for a former generation that the manager starts again.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -13,6 +14,7 @@
 enum {
     EVENTS_MAX = 32,
     ACCEPTS_MAX = 32,
+    JOBS_MAX = 4, /* until the thread looks again who else is there */
     SLEEP_MAX_MS = 1000,
     EXHAUSTED_PAUSE_MS = 5,
     HANDOVER_PAUSE_MS = 2 /* until the manager may have made room */
@@ -55,7 +57,9 @@ static void accept_all(Worker *worker, bool last) {
     if (!enter_accepting(pool, last)) {
         return;
     }
-    for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
+    struct pollfd listener = {.fd = pool->listener_fd, .events = POLLIN};
+    /* To ask is cheaper than to accept in vain. */
+    for (unsigned i = 0; i < ACCEPTS_MAX && (i == 0 || poll(&listener, 1, 0) > 0); i++) {
         int fd = accept4(pool->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         bool exhausted = fd < 0 && (errno == EMFILE || errno == ENFILE);
         if (exhausted) {
@@ -83,6 +87,7 @@ static void look_for_missed(Worker *worker, bool idle) {
     Pool *pool = worker->pool;
     (void)pthread_mutex_lock(&pool->lock);
     bool last = pool->last_look;
+    idle = idle && pool->alone == NULL; /* else it is awake more often */
     struct pollfd listener = {.fd = pool->look || last || idle ? pool->listener_fd : -1, .events = POLLIN};
     pool->look = false;
     (void)pthread_mutex_unlock(&pool->lock);
@@ -149,6 +154,7 @@ static Plan make_plan(Worker *worker) {
     plan.asleep = !pool->stopping && !plan.handover && pool->adopted == NULL &&
                   (is_attendant || !queue_has_work(pool->queue));
     worker->asleep = plan.asleep;
+    worker->rounds++;
     (void)pthread_mutex_unlock(&pool->lock);
     return plan;
 }
@@ -191,7 +197,27 @@ static int attend(Worker *worker) {
     int overdue = job_expire(worker);
     int left = connection_expire(worker);
     left = left >= 0 && left < overdue ? left : overdue;
+    (void)pthread_mutex_lock(&worker->pool->lock);
+    int look = listening_look(worker->pool);
+    (void)pthread_mutex_unlock(&worker->pool->lock);
+    left = left < look ? left : look;
     return left < SLEEP_MAX_MS ? left : SLEEP_MAX_MS;
+}
+
+/* Jobs, as long as there are any and not too many; false: there was none. */
+static bool work(Worker *worker) {
+    QueueStage stage = QUEUE_ENGINE;
+    Job *job = take_job(worker, &stage);
+    unsigned done = 0;
+    while (job != NULL) {
+        job_work(worker, job, stage);
+        job = ++done < JOBS_MAX ? take_job(worker, &stage) : NULL;
+    }
+    /* The scheduler might keep clients waiting until this thread's slice, some milliseconds, is over. */
+    if (done == JOBS_MAX) {
+        (void)sched_yield();
+    }
+    return done > 0;
 }
 
 void *worker_run(void *context) {
@@ -220,11 +246,6 @@ void *worker_run(void *context) {
             parked_expire(worker->pool);
             connection_close_doomed(worker);
         }
-        QueueStage stage = QUEUE_ENGINE;
-        Job *job = is_attendant ? NULL : take_job(worker, &stage);
-        more = job != NULL;
-        if (job != NULL) {
-            job_work(worker, job, stage);
-        }
+        more = !is_attendant && work(worker);
     }
 }

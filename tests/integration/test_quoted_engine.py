@@ -4,6 +4,7 @@
 import unittest
 
 from tests.support import aesm
+from tests.support.node import Load
 from tests.support.quoted import Stage
 
 
@@ -57,6 +58,21 @@ class Engine(unittest.TestCase):
                 self.assertEqual(aesm.ask_answer(daemon.socket, whole).code, code)
             self.assertEqual(daemon.end(), 0)
         self.assertIn("drain-timeout", daemon.log())
+
+    def test_a_library_that_hangs_in_the_middle_of_a_flood_keeps_no_cheap_answer(self):
+        """The thread that makes the quotes may be the only one that takes in by then."""
+        bundle = self.stage.bundle("1.4", 8, "--fault", "quote:hang,after=1000")
+        daemon = self.start(bundle)
+        report = self.stage.report(aesm.ask_answer(daemon.socket, aesm.init_request())[2])
+        flood = Load(daemon.socket, "--platform", self.stage.platform.directory, "--flow", "quote", "--target", "cached",
+                     "--clients", 8, "--duration", "1h", "--verify", "none")
+        self.addCleanup(flood.process.communicate)
+        self.addCleanup(flood.process.kill)
+        with self.assertRaises(TimeoutError):  # nothing else ends this
+            while True:
+                self.assertEqual(aesm.ask_answer(daemon.socket, aesm.quote_request(report, 8192), timeout=1).code, 0)
+        for _ in range(3):
+            self.assertEqual(aesm.ask_answer(daemon.socket, aesm.size_request()).code, 0)
 
     def test_what_the_library_refuses_is_said_in_aesm_codes(self):
         cases = [("0xe001", 1), ("0xe003", 21), ("0xe012", 29), ("0xe018", 50), ("0xe035", 1)]
