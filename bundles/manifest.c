@@ -37,8 +37,17 @@ bool manifest_role_parse(const char *name, ManifestRole *ret_role) {
     return false;
 }
 
+Manifest *manifest_share(Manifest *manifest) {
+    manifest->shares++;
+    return manifest;
+}
+
 void manifest_free(Manifest *manifest) {
     if (manifest == NULL) {
+        return;
+    }
+    if (manifest->shares > 0) {
+        manifest->shares--;
         return;
     }
     for (size_t i = 0; i < manifest->files_count; i++) {

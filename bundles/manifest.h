@@ -78,7 +78,8 @@ typedef struct Manifest {
     bool provision;   /* needs access to the provisioning node */
     char **libraries; /* sonames that the host must have */
     size_t libraries_count;
-    Digest digest; /* of the bytes it was parsed from or formatted to */
+    Digest digest;   /* of the bytes it was parsed from or formatted to */
+    unsigned shares; /* owners beyond the first */
 } Manifest;
 
 /* ERROR_INPUT with line and column, ERROR_LIMIT. `name` is for error texts. */
@@ -87,6 +88,9 @@ Manifest *manifest_parse(Bytes yaml, const char *name, Error *err) __attribute__
 Manifest *manifest_load(int dir_fd, Error *err) __attribute__((warn_unused_result));
 /* The one YAML form of a manifest: same content, same bytes. Sets manifest->digest. */
 bool manifest_format(Manifest *manifest, Buffer *ret_yaml, Error *err) __attribute__((warn_unused_result));
+/* One more owner of the same, which nobody may change any more: it calls manifest_free, too. In one thread.
+ */
+Manifest *manifest_share(Manifest *manifest);
 void manifest_free(Manifest *manifest);
 
 /* Is it one of the enclaves (qe3, id_enclave, pce)? */

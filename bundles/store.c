@@ -71,6 +71,7 @@ void store_close(Store *store) {
     if (store == NULL) {
         return;
     }
+    store_forget_manifests(store);
     cleanup_close(&store->bundles_fd);
     cleanup_close(&store->incoming_fd);
     cleanup_close(&store->root_fd);
@@ -97,6 +98,7 @@ bool store_verify(Store *store, const Digest *digest, Gate *gate, Error *err) {
     char hex[DIGEST_HEX_SIZE];
     StoreEntry entry;
     digest_format(digest, hex);
+    store_forget_manifests(store);
     if (!store_load_entry(store, hex, &entry, err)) {
         return false;
     }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/file.h"
@@ -12,6 +13,8 @@
 #include "bundles/version.h"
 
 CLEANUP_DEFINE(Manifest, manifest_free)
+
+enum { SETTLED_MS = 100 };
 
 static int compare_names(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name);
@@ -49,37 +52,96 @@ void store_list_done(StoreList *list) {
     *list = (StoreList){0};
 }
 
-bool store_load_entry(const Store *store, const char *hex, StoreEntry *ret_entry, Error *err) {
+void store_forget_manifests(Store *store) {
+    for (size_t i = 0; i < STORE_KNOWN_MAX; i++) {
+        manifest_free(store->known[i].manifest);
+        store->known[i] = (StoreKnown){0};
+    }
+}
+
+static Manifest *find_known(Store *store, const Digest *digest, const struct stat *facts) {
+    for (size_t i = 0; i < STORE_KNOWN_MAX; i++) {
+        const StoreKnown *known = &store->known[i];
+        if (known->manifest != NULL && digest_equal(&known->manifest->digest, digest) &&
+            file_is_same(&known->facts, facts)) {
+            return manifest_share(known->manifest);
+        }
+    }
+    return NULL;
+}
+
+/* The clock of ctime is coarse: what was changed just now may be changed again unseen. */
+static bool is_settled(const struct stat *facts) {
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (now.tv_sec - facts->st_ctim.tv_sec) * 1000 + (now.tv_nsec - facts->st_ctim.tv_nsec) / 1000000 >=
+           SETTLED_MS;
+}
+
+static void remember(Store *store, Manifest *manifest, const struct stat *facts) {
+    if (!is_settled(facts)) {
+        return;
+    }
+    StoreKnown *known = &store->known[store->known_next++ % STORE_KNOWN_MAX];
+    manifest_free(known->manifest);
+    *known = (StoreKnown){.manifest = manifest_share(manifest), .facts = *facts};
+}
+
+/* `dir_fd` is the bundle's directory. */
+static Manifest *load_manifest(Store *store, const char *hex, int dir_fd, const Digest *digest, Error *err) {
+    struct stat before;
+    /* Looked at before it is read: what is changed meanwhile looks different the next time. */
+    bool seen = fstatat(dir_fd, MANIFEST_NAME, &before, AT_SYMLINK_NOFOLLOW) == 0;
+    CLEANUP(manifest_freep) Manifest *manifest = seen ? find_known(store, digest, &before) : NULL;
+    if (manifest != NULL) {
+        return TAKE(manifest);
+    }
+    manifest = manifest_load(dir_fd, err);
+    if (manifest == NULL) {
+        error_wrap(err, "store '%s': bundle %s", store->path, hex);
+        return NULL;
+    }
+    if (!digest_equal(&manifest->digest, digest)) {
+        error_set(err, ERROR_VERIFY,
+                  "store '%s': bundle %s: its manifest was changed: remove it and stage it again",
+                  store->path, hex);
+        return NULL;
+    }
+    if (seen) {
+        remember(store, manifest, &before);
+    }
+    return TAKE(manifest);
+}
+
+bool store_load_entry(Store *store, const char *hex, StoreEntry *ret_entry, Error *err) {
     StoreEntry entry = {0};
     struct stat facts;
     if (!digest_parse(hex, &entry.digest)) {
         return error_set(err, ERROR_INPUT, "store '%s': '%s' is not a digest", store->path, hex);
     }
     AUTO_CLOSE int dir_fd = file_open_directory(store->bundles_fd, hex, err);
-    CLEANUP(manifest_freep) Manifest *manifest = dir_fd < 0 ? NULL : manifest_load(dir_fd, err);
-    if (manifest == NULL) {
+    if (dir_fd < 0) {
         return error_wrap(err, "store '%s': bundle %s", store->path, hex);
     }
     if (fstat(dir_fd, &facts) != 0) {
         return error_set_errno(err, errno, "store '%s': bundle %s", store->path, hex);
     }
-    if (!digest_equal(&manifest->digest, &entry.digest)) {
-        return error_set(err, ERROR_VERIFY,
-                         "store '%s': bundle %s: its manifest was changed: remove it and stage it again",
-                         store->path, hex);
+    Manifest *manifest = load_manifest(store, hex, dir_fd, &entry.digest, err);
+    if (manifest == NULL) {
+        return false;
     }
     for (size_t i = 0; i < manifest->files_count; i++) {
         entry.size += manifest->files[i].size;
     }
     digest_format(&entry.digest, entry.digest_hex);
     entry.staged_at = facts.st_mtime;
-    entry.manifest = TAKE(manifest);
+    entry.manifest = manifest;
     *ret_entry = entry;
     return true;
 }
 
 typedef struct Listing {
-    const Store *store;
+    Store *store;
     StoreList list;
 } Listing;
 

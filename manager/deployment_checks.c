@@ -201,17 +201,23 @@ void deployment_platform_watch(Deployment *deployment) {
     const char *slash = provider != NULL ? strrchr(provider, '/') : NULL;
     AUTO_FREE char *directory =
         slash != NULL ? text_format("%.*s", (int)(slash - provider + 1), provider) : text_format("/etc");
-    const char *const places[DEPLOYMENT_WATCHES] = {"/dev", "/dev/sgx",
-                                                    directory != NULL ? directory : "/etc"};
+    const uint32_t comes_and_goes =
+        IN_CREATE | IN_DELETE | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO | IN_ONLYDIR;
+    /* Nodes are closed by every application, which says nothing; a file is changed when it is closed. */
+    const struct {
+        const char *path;
+        uint32_t events;
+    } places[DEPLOYMENT_WATCHES] = {
+        {"/dev", comes_and_goes},
+        {"/dev/sgx", comes_and_goes},
+        {directory != NULL ? directory : "/etc", comes_and_goes | IN_CLOSE_WRITE}};
     deployment_platform_look(deployment);
     deployment->checks_due =
         true; /* at the next upkeep: a manager that has just come has more urgent things to do */
     watch_uevents(deployment);
     for (size_t i = 0; i < DEPLOYMENT_WATCHES; i++) {
-        (void)sd_event_add_inotify(deployment->event, &deployment->platform_watches[i], places[i],
-                                   IN_CREATE | IN_DELETE | IN_ATTRIB | IN_MOVED_FROM | IN_MOVED_TO |
-                                       IN_CLOSE_WRITE | IN_ONLYDIR,
-                                   on_change, deployment);
+        (void)sd_event_add_inotify(deployment->event, &deployment->platform_watches[i], places[i].path,
+                                   places[i].events, on_change, deployment);
     }
 }
 

@@ -14,7 +14,6 @@
 
 enum { VERIFY_TIMEOUT_MS = 10 * 60 * 1000 };
 
-CLEANUP_DEFINE(Manifest, manifest_free)
 CLEANUP_DEFINE(DigestStream, digest_stream_free)
 
 static bool add_file(DigestStream *stream, int dir_fd, const char *name, Error *err) {
@@ -33,24 +32,31 @@ static bool add_file(DigestStream *stream, int dir_fd, const char *name, Error *
     return digest_stream_add(stream, looks, sizeof looks) || error_set(err, ERROR_MEMORY, "out of memory");
 }
 
-static bool look(const Deployment *deployment, const char *hex, Digest *ret_files, Error *err) {
-    Digest digest;
+static bool look_at_files(const StoreEntry *entry, int dir_fd, Digest *ret_files, Error *err) {
     CLEANUP(digest_stream_freep) DigestStream *stream = digest_stream_new();
-    AUTO_FREE char *path = digest_parse(hex, &digest) ? store_bundle_path(deployment->store, &digest) : NULL;
-    if (stream == NULL || path == NULL) {
+    if (stream == NULL) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
-    AUTO_CLOSE int dir_fd = file_open_directory(AT_FDCWD, path, err);
-    CLEANUP(manifest_freep) Manifest *manifest = dir_fd >= 0 ? manifest_load(dir_fd, err) : NULL;
-    if (manifest == NULL || !add_file(stream, dir_fd, MANIFEST_NAME, err)) {
+    bool good = add_file(stream, dir_fd, MANIFEST_NAME, err);
+    for (size_t i = 0; good && i < entry->manifest->files_count; i++) {
+        good = add_file(stream, dir_fd, entry->manifest->files[i].path, err);
+    }
+    return good && (digest_stream_end(stream, ret_files) || error_set(err, ERROR_MEMORY, "out of memory"));
+}
+
+static bool look(const Deployment *deployment, const char *hex, Digest *ret_files, Error *err) {
+    StoreEntry entry;
+    if (!store_find(deployment->store, hex, &entry, err)) {
         return false;
     }
-    for (size_t i = 0; i < manifest->files_count; i++) {
-        if (!add_file(stream, dir_fd, manifest->files[i].path, err)) {
-            return false;
-        }
+    AUTO_FREE char *path = store_bundle_path(deployment->store, &entry.digest);
+    AUTO_CLOSE int dir_fd = path != NULL ? file_open_directory(AT_FDCWD, path, err) : -1;
+    if (path == NULL) {
+        error_set(err, ERROR_MEMORY, "out of memory");
     }
-    return digest_stream_end(stream, ret_files) || error_set(err, ERROR_MEMORY, "out of memory");
+    bool good = dir_fd >= 0 && look_at_files(&entry, dir_fd, ret_files, err);
+    store_entry_done(&entry);
+    return good;
 }
 
 static bool is_known(const Deployment *deployment, const Fingerprint *now) {

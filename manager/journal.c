@@ -115,7 +115,7 @@ bool journal_save(Journal *journal, Error *err) {
     Error failure = ERROR_INIT;
     if (!write_journal(journal, &text)) {
         error_set(&failure, ERROR_MEMORY, "journal: out of memory");
-    } else if (!file_replace(journal->dir_fd, JOURNAL_NAME, text.data, text.size, 0600, &failure)) {
+    } else if (!file_exchange(journal->dir_fd, JOURNAL_NAME, text.data, text.size, 0600, &failure)) {
         error_wrap(&failure, "journal");
     }
     journal->failure = failure;

@@ -51,6 +51,12 @@ bool file_replace(int dir_fd, const char *name, const void *data, size_t size, m
 bool file_replace_unsynced(int dir_fd, const char *name, const void *data, size_t size, mode_t mode,
                            Error *err) __attribute__((warn_unused_result));
 
+/* The same, synced, for a file that is replaced often: two files change places (".NAME.other"), and no inode
+ * is made or freed. Who opened it before the last two replacements may read a mixture. `name` has no slash;
+ * `mode` is of a file that is made. */
+bool file_exchange(int dir_fd, const char *name, const void *data, size_t size, mode_t mode, Error *err)
+    __attribute__((warn_unused_result));
+
 /* Two looks at a file show the same one with the same content: a changed file always has another ctime. */
 bool file_is_same(const struct stat *one, const struct stat *other);
 

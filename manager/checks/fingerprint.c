@@ -86,23 +86,47 @@ static bool put_provider(json_t *fingerprint, const Host *host) {
     return put(fingerprint, "provider configuration", hex);
 }
 
-static bool put_libraries(json_t *fingerprint, const Host *host) {
-    static const char *const sonames[] = {"libsgx_dcap_ql.so.1", "libsgx_urts.so.2", "libdcap_quoteprov.so.1",
-                                          "libc.so.6",           "libcrypto.so.3",   "libcurl.so.4"};
-    char path[HOST_LIBRARY_PATH_MAX], name[96], value[VALUE_MAX];
+static const char *const sonames[] = {"libsgx_dcap_ql.so.1", "libsgx_urts.so.2", "libdcap_quoteprov.so.1",
+                                      "libc.so.6",           "libcrypto.so.3",   "libcurl.so.4"};
+enum { SONAMES_COUNT = sizeof sonames / sizeof sonames[0] };
+
+typedef struct Libraries {
+    json_t *fingerprint;
+    const Host *host;
+    bool found[SONAMES_COUNT];
+    bool good;
+} Libraries;
+
+static bool put_library(Libraries *libraries, size_t which, const struct stat *facts) {
+    char name[96], value[VALUE_MAX];
+    (void)snprintf(name, sizeof name, "library %s", sonames[which]);
+    (void)snprintf(value, sizeof value, "%lld bytes of %lld", (long long)facts->st_size,
+                   (long long)facts->st_mtim.tv_sec);
+    libraries->found[which] = true;
+    return put(libraries->fingerprint, name, value);
+}
+
+/* All of them in one walk over the loader's directories. */
+static bool look_in(void *context, const char *directory) {
+    Libraries *libraries = context;
+    char path[HOST_LIBRARY_PATH_MAX];
     struct stat facts;
-    for (size_t i = 0; i < sizeof sonames / sizeof sonames[0]; i++) {
-        if (!host_library_find(host, sonames[i], path) || host_stat(host, path, &facts) != 0) {
-            continue;
+    bool missing = false, there = host_has(libraries->host, directory);
+    for (size_t i = 0; i < SONAMES_COUNT && libraries->good; i++) {
+        int length = snprintf(path, sizeof path, "%s/%s", directory, sonames[i]);
+        if (there && !libraries->found[i] && length > 0 && (size_t)length < sizeof path &&
+            host_stat(libraries->host, path, &facts) == 0 && S_ISREG(facts.st_mode)) {
+            libraries->good = put_library(libraries, i, &facts);
         }
-        (void)snprintf(name, sizeof name, "library %s", sonames[i]);
-        (void)snprintf(value, sizeof value, "%lld bytes of %lld", (long long)facts.st_size,
-                       (long long)facts.st_mtim.tv_sec);
-        if (!put(fingerprint, name, value)) {
-            return false;
-        }
+        missing = missing || !libraries->found[i];
     }
-    return true;
+    return missing && libraries->good;
+}
+
+static bool put_libraries(json_t *fingerprint, const Host *host) {
+    Libraries libraries = {.fingerprint = fingerprint, .host = host, .good = true};
+    host_library_directories(host, look_in, &libraries);
+    return libraries.good;
 }
 
 json_t *fingerprint_read(const Host *host) {

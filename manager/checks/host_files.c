@@ -14,6 +14,8 @@
 #include "bundles/base/text.h"
 #include "manager/checks/host.h"
 
+enum { CPU_TEXT_MAX = 16 * 1024 }; /* flags of all kinds take about 2 KiB */
+
 static int compare_names(const void *a, const void *b) {
     return strcmp(a, b);
 }
@@ -108,14 +110,29 @@ const char *host_group_name(const Host *host, gid_t gid, char *buffer, size_t si
     return buffer;
 }
 
+/* As far as the first processor goes: the kernel makes the text as it is read, processor by processor. */
+static bool read_first_processor(const Host *host, char *text, size_t size) {
+    AUTO_CLOSE int fd = host_open_file(host, "/proc/cpuinfo", O_RDONLY);
+    size_t used = 0;
+    ssize_t count = 1;
+    text[0] = '\0';
+    while (fd >= 0 && count > 0 && used < size - 1 && strstr(text, "\n\n") == NULL) {
+        do {
+            count = read(fd, text + used, size - 1 - used);
+        } while (count < 0 && errno == EINTR);
+        used += count > 0 ? (size_t)count : 0;
+        text[used] = '\0';
+    }
+    return used > 0 && count >= 0;
+}
+
 bool host_cpu_field(const Host *host, const char *name, char *buffer, size_t size) {
-    CLEANUP(buffer_done) Buffer text = BUFFER_INIT(HOST_FILE_MAX);
-    Error ignored = ERROR_INIT;
+    char text[CPU_TEXT_MAX];
     size_t length = strlen(name);
-    if (!host_read(host, "/proc/cpuinfo", &text, &ignored)) {
+    if (!read_first_processor(host, text, sizeof text)) {
         return false;
     }
-    for (const char *line = buffer_text(&text); *line != '\0'; line += strcspn(line, "\n") + 1) {
+    for (const char *line = text; *line != '\0'; line += strcspn(line, "\n") + 1) {
         size_t key = strcspn(line, ":\n");
         size_t name_end = key;
         while (name_end > 0 && (line[name_end - 1] == '\t' || line[name_end - 1] == ' ')) {

@@ -10,9 +10,6 @@ static const char *const usual[] = {
     "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib",
 };
 
-/* Called for every directory until it returns false. */
-typedef bool (*HostLibraryFn)(void *context, const char *directory);
-
 typedef struct Walk {
     HostLibraryFn visit;
     void *context;
@@ -34,7 +31,7 @@ static void walk_file(const Host *host, const char *path, Walk *walk) {
     }
 }
 
-static void each_directory(const Host *host, HostLibraryFn visit, void *context) {
+void host_library_directories(const Host *host, HostLibraryFn visit, void *context) {
     Walk walk = {visit, context, true};
     HostNames names;
     char path[HOST_NAME_SIZE + 32];
@@ -71,7 +68,7 @@ bool host_library_find(const Host *host, const char *soname, char path[HOST_LIBR
     if (strchr(soname, '/') != NULL) {
         return false;
     }
-    each_directory(host, look, &search);
+    host_library_directories(host, look, &search);
     return search.found;
 }
 

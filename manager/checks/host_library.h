@@ -9,6 +9,10 @@
 
 enum { HOST_LIBRARY_PATH_MAX = 512 };
 
+/* Calls for every directory until one returns false. */
+typedef bool (*HostLibraryFn)(void *context, const char *directory);
+void host_library_directories(const Host *host, HostLibraryFn visit, void *context);
+
 /* Do we know where this host's loader looks? Every host has a C library; where it is not found, others would
  * be missed, too. */
 bool host_library_is_known(const Host *host);

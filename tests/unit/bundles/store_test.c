@@ -274,6 +274,20 @@ static void a_bundle_under_another_ones_digest_is_not_believed(void **state) {
     assert_int_equal(err.kind, ERROR_VERIFY);
 }
 
+static void a_manifest_that_was_read_before_is_read_again_when_it_has_changed(void **state) {
+    const Place *place = *state;
+    char path[256];
+    size_t damaged = 0;
+    CLEANUP(store_closep) Store *store = must_open(place);
+    Digest digest = must_stage(store, place, "x.pswb");
+    (void)usleep(150 * 1000); /* so that it may be remembered; nothing here depends on it */
+    assert_int_equal(count(store, &damaged), 1);
+    assert_int_equal(count(store, &damaged), 1);
+    place_put(place, staged(&digest, "manifest.yaml", path), "format: 1\n");
+    assert_int_equal(count(store, &damaged), 0);
+    assert_int_equal(damaged, 1);
+}
+
 static void a_removed_bundle_is_gone(void **state) {
     const Place *place = *state;
     Error err = ERROR_INIT;
@@ -448,6 +462,7 @@ int main(void) {
         TEST(staging_again_heals_a_damaged_bundle),
         TEST(a_damaged_bundle_does_not_hide_the_others),
         TEST(a_bundle_under_another_ones_digest_is_not_believed),
+        TEST(a_manifest_that_was_read_before_is_read_again_when_it_has_changed),
         TEST(a_removed_bundle_is_gone),
         TEST(a_second_writer_is_refused_and_a_reader_is_not),
         TEST(leftovers_go_when_the_store_is_opened_for_writing),
