@@ -44,13 +44,16 @@ static const JournalGeneration *living_duck(const Deployment *deployment, const 
     return NULL;
 }
 
+static bool is_as_started(const Deployment *deployment, const Generation *generation) {
+    return generation_is_as_started(generation, deployment->quoted, deployment->config->quoted_config);
+}
+
 /* The bundle's own former generation is warm and has proved itself: it serves again, as in a rollback, unless
  * a new process would be another one. */
 static void prefer_duck(Deployment *deployment) {
     JournalSwap *swap = &deployment->journal->swap;
     const JournalGeneration *duck = swap->resumes ? NULL : living_duck(deployment, swap->next.digest);
-    if (duck != NULL && generation_is_as_started(deployment_find(deployment, duck->number),
-                                                 deployment->quoted, deployment->config->quoted_config)) {
+    if (duck != NULL && is_as_started(deployment, deployment_find(deployment, duck->number))) {
         swap->next = *duck;
         swap->resumes = true;
     }
@@ -203,6 +206,9 @@ static Operation *begin(Deployment *deployment, const Beginning *beginning, cons
                                   .soak_ms = beginning->soak_ms,
                                   .started_at = clock_wall_s(),
                                   .who = who};
+    if (next->number == 0) {
+        journal->swap.next.number = journal->next_generation++; /* unless a lame duck proves to do */
+    }
     journal_note(journal, journal->swap.operation, who, kind, "to %s", label);
     note_downgrade(deployment, next->digest, who);
     if (!journal_save(journal, err)) {

@@ -56,7 +56,7 @@ json_t *deployment_ducks_json(Deployment *deployment, const Generation *target) 
         numbers[count++] = generation_number(serving);
     }
     if (journal->swap.state != SWAP_IDLE) { /* whoever of the two does not serve in the end */
-        numbers[count++] = journal->swap.next.number;
+        numbers[count++] = journal->swap.state != SWAP_VERIFYING ? journal->swap.next.number : 0;
         numbers[count++] = journal->swap.former.number;
     }
     for (size_t i = 0; i < journal->ducks_count; i++) {
@@ -261,6 +261,7 @@ void deployment_ducks_prune(Deployment *deployment) {
         return; /* its end, or `drained`, comes back here */
     }
     size_t count = choose_leaving(deployment, leaving);
+    bool news = false; /* that others have the QE of one that leaves, a new manager sees by itself */
     if (count == 0) {
         return;
     }
@@ -268,6 +269,7 @@ void deployment_ducks_prune(Deployment *deployment) {
         Generation *duck = deployment_find(deployment, leaving[i].duck.number);
         deployment_ducks_drop(deployment, leaving[i].duck.number);
         if (duck != NULL && !deployment_ducks_have(deployment, generation_qe(duck))) {
+            news = true;
             journal->qe_retired = true;
             journal_note(
                 journal, 0, deployment_itself, "retired",
@@ -277,7 +279,9 @@ void deployment_ducks_prune(Deployment *deployment) {
             deployment_recall_remember(deployment, &leaving[i].duck);
         }
     }
-    deployment_save(deployment);
+    if (news) {
+        deployment_save(deployment);
+    }
     deployment_ducks_tell(deployment);
     for (size_t i = 0; i < count; i++) {
         Generation *duck = deployment_find(deployment, leaving[i].duck.number);

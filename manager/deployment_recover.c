@@ -181,12 +181,28 @@ static void recover_swap(Deployment *deployment) {
     }
 }
 
+/* It was retired because of that, perhaps: then the journal still names it. */
+static bool others_have_its_qe(const Deployment *deployment, const JournalGeneration *duck) {
+    const Journal *journal = deployment->journal;
+    bool others = duck->qe[0] != '\0' && strcmp(journal->serving.qe, duck->qe) == 0;
+    for (size_t i = 0; i < journal->ducks_count && duck->qe[0] != '\0'; i++) {
+        const JournalGeneration *other = &journal->ducks[i];
+        others = others || (other != duck && strcmp(other->qe, duck->qe) == 0 &&
+                            deployment_find(deployment, other->number) != NULL);
+    }
+    return others;
+}
+
 static void recover_ducks(Deployment *deployment) {
     Journal *journal = deployment->journal;
     Error err = ERROR_INIT;
     for (size_t i = journal->ducks_count; i-- > 0;) {
         JournalGeneration *duck = &journal->ducks[i];
         if (deployment_find(deployment, duck->number) != NULL) {
+            continue;
+        }
+        if (others_have_its_qe(deployment, duck)) {
+            deployment_ducks_drop(deployment, duck->number);
             continue;
         }
         duck->number = journal->next_generation++;

@@ -16,7 +16,7 @@ static bool keep_as_duck(Deployment *deployment, const JournalSwap *swap, Genera
     if (next == NULL || !generation_is_alive(next)) {
         return false;
     }
-    if (swap->resumes && swap->state == SWAP_WARMING) {
+    if (swap->resumes && (swap->state == SWAP_VERIFYING || swap->state == SWAP_WARMING)) {
         generation_set_role(next, GENERATION_DUCK); /* as it was before, and in the journal's list still */
         return true;
     }

@@ -209,13 +209,19 @@ static void begin_watch(Deployment *deployment) {
     }
 }
 
-/* What the journal must say before the actions begin. */
-static void prepare(Deployment *deployment, unsigned actions) {
+/* What the journal must say before the actions begin. False: it says so already, or will in this very step.
+ * A new manager does the same whether it finds "verifying" or "warming", because the number of the new one is
+ * there from the beginning on; and without a soak "switching" or the end of the swap. */
+static bool prepare(Deployment *deployment, SwapState from, unsigned actions) {
     Journal *journal = deployment->journal;
     JournalSwap *swap = &journal->swap;
     const Generation *next = deployment_find(deployment, swap->next.number);
-    if ((actions & SWAP_START_NEW) != 0 && !swap->resumes) {
+    bool told = (from == SWAP_VERIFYING && swap->state == SWAP_WARMING) ||
+                (from == SWAP_SWITCHING && swap->state == SWAP_SOAKING && swap->soak_ms == 0 &&
+                 swap->foreign.pid == 0);
+    if ((actions & SWAP_START_NEW) != 0 && swap->next.number == 0) {
         swap->next.number = journal->next_generation++;
+        told = false;
     }
     if ((actions & SWAP_REVIVE_OLD) != 0 && swap->former.digest[0] != '\0') {
         swap->former.number = journal->next_generation++;
@@ -227,6 +233,7 @@ static void prepare(Deployment *deployment, unsigned actions) {
         swap->next.since = clock_wall_s();
         journal->serving = swap->next;
     }
+    return !told;
 }
 
 static void act(Deployment *deployment, unsigned actions) {
@@ -264,12 +271,13 @@ void deployment_swap_apply(Deployment *deployment, SwapStep step, const Error *c
         deployment_swap_settle(deployment, step.actions);
         return;
     }
+    SwapState from = journal->swap.state;
     journal->swap.state = step.next;
-    prepare(deployment, step.actions);
+    bool news = prepare(deployment, from, step.actions);
     if (deployment->operation != NULL) {
         operation_step(deployment->operations, deployment->operation, swap_state_name(step.next));
     }
-    if (!journal_save(journal, &err)) {
+    if (news && !journal_save(journal, &err)) {
         log_error("journal-not-written", "error=\"%s\"", err.text);
         if ((step.actions & (SWAP_START_NEW | SWAP_HAND_OVER)) != 0) {
             (void)deployment_swap_event(deployment, SWAP_EVENT_NEW_FAILED,
