@@ -49,11 +49,16 @@ static bool is_as_started(const Deployment *deployment, const Generation *genera
 }
 
 /* The bundle's own former generation is warm and has proved itself: it serves again, as in a rollback, unless
- * a new process would be another one. */
+ * a new process would be another one. NULL: there is none. */
+static const JournalGeneration *fit_duck(const Deployment *deployment, const char *digest) {
+    const JournalGeneration *duck = living_duck(deployment, digest);
+    return duck != NULL && is_as_started(deployment, deployment_find(deployment, duck->number)) ? duck : NULL;
+}
+
 static void prefer_duck(Deployment *deployment) {
     JournalSwap *swap = &deployment->journal->swap;
-    const JournalGeneration *duck = swap->resumes ? NULL : living_duck(deployment, swap->next.digest);
-    if (duck != NULL && is_as_started(deployment, deployment_find(deployment, duck->number))) {
+    const JournalGeneration *duck = swap->resumes ? NULL : fit_duck(deployment, swap->next.digest);
+    if (duck != NULL) {
         swap->next = *duck;
         swap->resumes = true;
     }
@@ -206,8 +211,8 @@ static Operation *begin(Deployment *deployment, const Beginning *beginning, cons
                                   .soak_ms = beginning->soak_ms,
                                   .started_at = clock_wall_s(),
                                   .who = who};
-    if (next->number == 0) {
-        journal->swap.next.number = journal->next_generation++; /* unless a lame duck proves to do */
+    if (next->number == 0 && fit_duck(deployment, next->digest) == NULL) {
+        journal->swap.next.number = journal->next_generation++;
     }
     journal_note(journal, journal->swap.operation, who, kind, "to %s", label);
     note_downgrade(deployment, next->digest, who);
@@ -258,10 +263,47 @@ static Operation *begin_bundle(Deployment *deployment, const char *what, const B
     return operation;
 }
 
+/* A swap to it would change nothing: it serves, well, and a new process would be the same. */
+static bool serves_already(const Deployment *deployment, const char *what) {
+    StoreEntry entry;
+    Error ignored = ERROR_INIT; /* the swap has the words for it */
+    const Generation *serving = deployment_serving(deployment);
+    if (serving == NULL || !store_find(deployment->store, what, &entry, &ignored)) {
+        return false;
+    }
+    bool same = strcmp(entry.digest_hex, generation_digest(serving)) == 0;
+    store_entry_done(&entry);
+    return same && deployment_is_healthy(deployment) && is_as_started(deployment, serving);
+}
+
+static Operation *begin_nothing(Deployment *deployment, JournalWho who, Error *err) {
+    Journal *journal = deployment->journal;
+    const Generation *serving = deployment_serving(deployment);
+    char label[128];
+    deployment_label(deployment, generation_digest(serving), label, sizeof label);
+    uint64_t number = journal->next_operation++;
+    if (!journal_save(journal, err)) {
+        error_wrap(err, "nothing was changed: state directory %s", deployment->config->state);
+        return NULL;
+    }
+    Operation *operation = operation_begin(deployment->operations, number, "swap", who, label);
+    if (operation == NULL) {
+        error_set(err, ERROR_LIMIT, "too many operations are under way");
+        return NULL;
+    }
+    operation_succeed(deployment->operations, operation,
+                      json_pack("{s:I, s:s, s:b}", "generation", (json_int_t)generation_number(serving),
+                                "bundle", generation_digest(serving), "already", true));
+    return operation;
+}
+
 Operation *deployment_swap(Deployment *deployment, const char *what, uint64_t soak_ms,
                            DeploymentDowngrades downgrades, JournalWho who, Error *err) {
     if (deployment_is_busy(deployment, err)) {
         return NULL;
+    }
+    if (serves_already(deployment, what)) {
+        return begin_nothing(deployment, who, err);
     }
     const Beginning beginning = {.kind = "swap",
                                  .soak_ms = soak_ms == UINT64_MAX ? deployment->config->soak_ms : soak_ms,

@@ -167,8 +167,11 @@ static void begin_swap(Updates *updates) {
         fail(updates, &err);
         return;
     }
-    update_memory_put(updates, "swap",
-                      json_pack("{s:I, s:s}", "operation", (json_int_t)swap->id, "digest", updates->digest));
+    if (swap->state != OPERATION_SUCCEEDED) { /* else it served already */
+        update_memory_put(
+            updates, "swap",
+            json_pack("{s:I, s:s}", "operation", (json_int_t)swap->id, "digest", updates->digest));
+    }
     succeed(updates, json_pack("{s:s, s:s, s:I}", "version", updates->version, "bundle", updates->digest,
                                "swap_operation", (json_int_t)swap->id));
 }

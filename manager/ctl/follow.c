@@ -150,6 +150,8 @@ bool ctl_report(Ctl *ctl, const json_t *operation, Error *err) {
     if (!ctl->json && is_running(operation)) {
         (void)printf("operation %lld: %s %s: %s\n", ctl_number(operation, "id"), ctl_text(operation, "kind"),
                      ctl_text(operation, "what"), ctl_text(operation, "step"));
+    } else if (!ctl->json && json_is_true(json_object_get(json_object_get(operation, "result"), "already"))) {
+        (void)printf("%s: %s: serves already\n", ctl_text(operation, "kind"), ctl_text(operation, "what"));
     } else if (!ctl->json) {
         (void)printf("%s: %s: done in %lld ms\n", ctl_text(operation, "kind"), ctl_text(operation, "what"),
                      ctl_number(operation, "milliseconds"));
