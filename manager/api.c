@@ -300,6 +300,7 @@ static void start_metrics(Api *api) {
     api->metrics.open = true;
     if (listener < 0 || !start_server(api, &api->metrics, listener, &err)) {
         log_error("metrics-not-served", "error=\"%s\"", err.text);
+        deployment_note_metrics(api->spec.deployment, &err);
         return;
     }
     (void)TAKE_FD(listener);

@@ -98,6 +98,7 @@ void deployment_free(Deployment *deployment) {
     }
     helper_cancel(deployment->verifier);
     deployment_health_done(deployment);
+    deployment_settings_done(deployment);
     timer_stop(&deployment->soak_timer);
     timer_stop(&deployment->trial_timer);
     timer_stop(&deployment->restart_timer);

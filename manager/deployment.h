@@ -108,6 +108,9 @@ const char *deployment_trial_quote(const Deployment *deployment);
 /* Of an engine that makes none: the PCK certificate chain of clients' quotes, in hex. */
 const char *deployment_certificates(const Deployment *deployment);
 
+/* For the problems: metrics.listen is not served. */
+void deployment_note_metrics(Deployment *deployment, const Error *failure);
+
 /* A new reference; NULL: out of memory. */
 json_t *deployment_json(Deployment *deployment);
 

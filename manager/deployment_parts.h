@@ -55,6 +55,15 @@ typedef struct DeploymentHealth {
     struct HealthWait *waiting;
 } DeploymentHealth;
 
+/* What quoted says to its settings. */
+typedef struct DeploymentSettings {
+    bool looked;
+    struct stat program, config; /* as they looked then */
+    sd_event_source *source;     /* of the process that is asked now; NULL: none */
+    int pidfd, output;           /* of that */
+    Error error;                 /* why it would not start */
+} DeploymentSettings;
+
 typedef struct Takeover Takeover;
 
 typedef void (*DeploymentVerifiedFn)(Deployment *deployment, const Error *failure);
@@ -70,6 +79,7 @@ struct Deployment {
     Laggards *laggards;
     DeploymentHealth health;
     DeploymentRecall recall;
+    DeploymentSettings settings;
     RequirementsHost host;
     GenerationOwner owner;
     int listener; /* -1: not made yet */
@@ -104,8 +114,9 @@ struct Deployment {
     Error restart_error;       /* why the last restart failed */
 
     sd_event_source *upkeep_timer, *path_watch;
-    Error path_error; /* what is wrong with the socket's path */
-    Error alarm;      /* the last alarm of a generation */
+    Error path_error;    /* what is wrong with the socket's path */
+    Error metrics_error; /* why metrics.listen is not served */
+    Error alarm;         /* the last alarm of a generation */
     int64_t alarm_at;
 
     Examinations *examinations;
@@ -234,6 +245,10 @@ void deployment_recall_cancel(Deployment *deployment); /* somebody else needs th
 void deployment_recall_over(Deployment *deployment, uint32_t number);
 bool deployment_recall_is_idle(Deployment *deployment, const JournalGeneration *duck);
 void deployment_recall_upkeep(Deployment *deployment);
+
+/* deployment_settings.c */
+void deployment_settings_look(Deployment *deployment);
+void deployment_settings_done(Deployment *deployment);
 
 /* deployment_health.c */
 void deployment_health_upkeep(Deployment *deployment);

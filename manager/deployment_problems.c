@@ -16,6 +16,10 @@ bool deployment_add_problem(json_t *list, const char *what, const char *text, co
                                                  operation_text_json(text), "remedy", remedy)) == 0;
 }
 
+void deployment_note_metrics(Deployment *deployment, const Error *failure) {
+    deployment->metrics_error = *failure;
+}
+
 static bool is_staged(const Deployment *deployment, const char *digest) {
     StoreEntry entry;
     Error missing = ERROR_INIT;
@@ -121,6 +125,16 @@ json_t *deployment_problems_json(const Deployment *deployment) {
     good = good && add_journal(deployment, list);
     if (good && deployment->path_error.kind != ERROR_NONE) { /* its text ends in what to do */
         good = deployment_add_problem(list, "socket", deployment->path_error.text, "");
+    }
+    if (good && deployment->settings.error.kind != ERROR_NONE) {
+        good = deployment_add_problem(list, "settings", deployment->settings.error.text,
+                                      "mend it: until then no generation can be started, by a swap or after "
+                                      "a crash");
+    }
+    if (good && deployment->metrics_error.kind != ERROR_NONE) {
+        good = deployment_add_problem(list, "metrics", deployment->metrics_error.text,
+                                      "free the address or change it, and restart the manager: generations "
+                                      "serve on");
     }
     if (good && deployment->standby_lacks_room) {
         good = deployment_add_problem(list, "spare",

@@ -80,6 +80,7 @@ static bool ask_all(const Refresh *what, Error *err) {
 }
 
 bool deployment_refresh(Deployment *deployment, DeploymentFreshFn fresh, void *context, Error *err) {
+    deployment_settings_look(deployment);
     return ask_all(&(Refresh){.deployment = deployment, .fresh = fresh, .context = context, .waiting = 1},
                    err);
 }

@@ -58,6 +58,7 @@ static int on_upkeep(sd_event_source *source, uint64_t usec, void *context) {
     Deployment *deployment = context;
     Error ignored = ERROR_INIT;
     deployment_platform_look(deployment);
+    deployment_settings_look(deployment);
     if (deployment->journal->failure.kind != ERROR_NONE) {
         deployment_save(deployment);
     }
@@ -78,6 +79,7 @@ static int on_upkeep(sd_event_source *source, uint64_t usec, void *context) {
 }
 
 bool deployment_upkeep_begin(Deployment *deployment, Error *err) {
+    deployment_settings_look(deployment);
     return timer_start(deployment->event, &deployment->upkeep_timer, UPKEEP_MS, on_upkeep, deployment) ||
            error_set(err, ERROR_MEMORY, "out of memory");
 }

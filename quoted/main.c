@@ -23,6 +23,7 @@ CLEANUP_DEFINE(Manifest, manifest_free)
 
 typedef struct Options {
     const char *bundle, *socket, *control, *config;
+    bool check_config;
     uint32_t generation;
     int control_fd; /* -1: none */
 } Options;
@@ -30,6 +31,7 @@ typedef struct Options {
 static const char help[] =
     "Usage: quoted --bundle DIR --socket PATH [--config FILE]\n"
     "       quoted --bundle DIR --generation N --control PATH [--control-fd FD] [--config FILE]\n"
+    "       quoted --check-config FILE\n"
     "\n"
     "The quote daemon: answers AESM requests with the quoting enclave of one unpacked bundle.\n"
     "\n"
@@ -41,6 +43,8 @@ static const char help[] =
     "  --control PATH    control socket to make; the listener comes from the manager\n"
     "  --control-fd FD   the manager's first connection to it, inherited\n"
     "  --config FILE     quoted.yaml; without it every setting has its default\n"
+    "  --check-config FILE\n"
+    "                    only say what is wrong with it, if anything is\n"
     "  --help, --version\n"
     "\n"
     "SIGTERM: accept no more, finish what was accepted, end with status 0.\n"
@@ -69,6 +73,7 @@ static bool parse_options(int argc, char **argv, Options *options, Error *err) {
                                           {"control", required_argument, NULL, 'c'},
                                           {"control-fd", required_argument, NULL, 'd'},
                                           {"config", required_argument, NULL, 'f'},
+                                          {"check-config", required_argument, NULL, 'k'},
                                           {"help", no_argument, NULL, 'h'},
                                           {"version", no_argument, NULL, 'v'},
                                           {NULL, 0, NULL, 0}};
@@ -88,6 +93,10 @@ static bool parse_options(int argc, char **argv, Options *options, Error *err) {
                 return usage(err, "--control-fd wants the number of a descriptor that is open");
             }
             break;
+        case 'k':
+            options->check_config = true;
+            options->config = optarg;
+            break;
         case 'f':
             options->config = optarg;
             break;
@@ -106,7 +115,12 @@ static bool parse_options(int argc, char **argv, Options *options, Error *err) {
             return usage(err, "unknown option");
         }
     }
-    if (optind < argc || options->bundle == NULL || (options->socket == NULL) == (options->control == NULL) ||
+    if (options->check_config && optind == argc && options->bundle == NULL && options->socket == NULL &&
+        options->control == NULL) {
+        return true;
+    }
+    if (optind < argc || options->check_config || options->bundle == NULL ||
+        (options->socket == NULL) == (options->control == NULL) ||
         (options->control != NULL) != (options->generation != 0) ||
         (options->control == NULL && options->control_fd >= 0)) {
         return usage(err, "--bundle is needed, and either --socket or both --generation and --control");
@@ -233,6 +247,9 @@ int main(int argc, char **argv) {
         tell_manager(options.control_fd, &err);
         (void)fprintf(stderr, "quoted: %s\n", err.text);
         return error_kind_exit_status(err.kind);
+    }
+    if (options.check_config) {
+        return 0;
     }
     if (options.generation != 0) {
         (void)snprintf(name, sizeof name, "quoted[%u]", options.generation);

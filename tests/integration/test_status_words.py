@@ -4,6 +4,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import unittest
 
@@ -57,6 +58,37 @@ class Words(PlatformCase):
         failed = node.ctl_raw("swap", "1.2")
         self.assertEqual(failed.returncode, CONFIG)
         self.assertRegex(failed.stderr, r"quoted\.yaml.*line 2, column 1.*treads.*; psw-simulated 1\.1 \([0-9a-f]{12}\) serves\n")
+
+    def test_a_swap_to_what_serves_is_over_at_once_unless_a_new_process_would_be_another(self):
+        node = self.node()
+        self.assertRegex(node.ctl_raw("swap", "1.1", "--soak", "1h").stdout,
+                         r"^swap: psw-simulated 1\.1 \([0-9a-f]{12}\): serves already\n$")
+        again = node.ctl("swap", "1.1")
+        self.assertEqual((again["state"], again["result"]["already"], again["result"]["generation"]), ("succeeded", True, 1))
+        self.assertEqual(node.serving()["generation"], 1)
+        node.renew()
+        self.assertNotIn("already", node.ctl("swap", "1.1")["result"])
+        self.assertEqual(node.serving()["generation"], 2)
+
+    def problem(self, node, what):
+        return next((each for each in node.ctl("status")["problems"] if each["what"] == what), None)
+
+    def test_settings_that_quoted_does_not_take_are_a_problem_before_a_swap_fails_by_them(self):
+        node = self.make_node()
+        node.quoted_path.write_text("threads: 4\ntreads: 4\n")
+        node.start()
+        found = nodes.wait_until(lambda: self.problem(node, "settings"), "the problem")
+        self.assertRegex(found["text"], r"^quoted does not take its settings: .*quoted\.yaml.*line 2, column 1.*treads")
+        node.quoted_path.write_text("threads: 4\n")
+        nodes.wait_until(lambda: not self.problem(node, "settings"), "its end")
+        node.quoted_path.unlink()
+        nodes.wait_until(lambda: self.problem(node, "settings"), "the problem of a missing file")
+
+    def test_metrics_that_nobody_can_ask_for_are_a_problem(self):
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            node = self.node({"metrics": {"listen": f"127.0.0.1:{taken.getsockname()[1]}"}})
+            self.assertRegex(self.problem(node, "metrics")["text"], r"^metrics\.listen: cannot listen there: Address already in use")
+            self.assertIn("metrics.listen", self.status(node))
 
     def test_a_crash_that_was_mended_stays_in_sight(self):
         node = self.node()

@@ -191,6 +191,9 @@ static void an_interrupted_swap_is_undone_before_the_new_one_accepts(void **stat
     SwapStep both = swap_recover(SWAP_WARMING, true, true);
     assert_int_equal(both.next, SWAP_IDLE);
     assert_int_equal(both.actions, SWAP_DROP_NEW | SWAP_FAIL);
+    SwapStep started = swap_recover(SWAP_VERIFYING, true, true);
+    assert_int_equal(started.next, SWAP_IDLE);
+    assert_int_equal(started.actions, SWAP_DROP_NEW | SWAP_FAIL);
     SwapStep verifying = swap_recover(SWAP_VERIFYING, true, false);
     assert_int_equal(verifying.next, SWAP_IDLE);
     assert_int_equal(verifying.actions, SWAP_FAIL);
