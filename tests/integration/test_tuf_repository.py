@@ -294,7 +294,8 @@ class HostileMirror(Site):
         commands = [["tuf-client", "--metadata-dir", self.reader.metadata, "--metadata-url",
                      f"{self.server.url}/metadata", "refresh"]] * 4
         running = [subprocess.Popen([os.path.join(os.environ["PSW_BIN"], command[0]), *command[1:]],
-                                    stderr=subprocess.PIPE, text=True) for command in commands]
+                                    env={**os.environ, "no_proxy": "*"}, stderr=subprocess.PIPE, text=True)
+                   for command in commands]
         results = [(process.communicate(timeout=60)[1], process.returncode) for process in running]
         self.assertIn(0, [status for _, status in results])
         for message, status in results:
