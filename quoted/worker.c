@@ -57,9 +57,7 @@ static void accept_all(Worker *worker, bool last) {
     if (!enter_accepting(pool, last)) {
         return;
     }
-    struct pollfd listener = {.fd = pool->listener_fd, .events = POLLIN};
-    /* To ask is cheaper than to accept in vain. */
-    for (unsigned i = 0; i < ACCEPTS_MAX && (i == 0 || poll(&listener, 1, 0) > 0); i++) {
+    for (unsigned i = 0; i < ACCEPTS_MAX; i++) {
         int fd = accept4(pool->listener_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         bool exhausted = fd < 0 && (errno == EMFILE || errno == ENFILE);
         if (exhausted) {
