@@ -82,9 +82,22 @@ static void on_forgotten(void *context) {
     helper_free(context);
 }
 
-/* From here on it belongs to the loop, which frees it when the child has ended, or when the loop ends. */
-static void linger(Helper *helper) {
+static void end_child(Helper *helper) {
+    Error ignored = ERROR_INIT;
+    if (!process_signal(helper->pidfd, SIGKILL, &ignored)) {
+        return; /* ended already */
+    }
+}
+
+/* From here on it belongs to the loop, which frees it when the child has ended, or when the loop ends. The
+ * child has nothing to do any more, and no deadline: it shall not stay because somebody made it do something
+ * else. */
+void helper_dismiss(Helper *helper) {
+    if (helper == NULL) {
+        return;
+    }
     sd_event_source *source = TAKE(helper->process_source);
+    end_child(helper);
     helper->socket_source = sd_event_source_disable_unref(helper->socket_source);
     timer_stop(&helper->deadline);
     helper->lingers = true;
@@ -96,7 +109,7 @@ static void linger(Helper *helper) {
 static void hand_over(Helper *helper) {
     const HelperSpec spec = helper->spec;
     CLEANUP(json_freep) json_t *result = TAKE(helper->result);
-    linger(helper);
+    helper_dismiss(helper);
     spec.done(spec.context, result, NULL);
 }
 
@@ -136,13 +149,6 @@ static int on_process(sd_event_source *source, int fd, uint32_t events, void *co
     bool failed = helper->failure.kind != ERROR_NONE;
     helper->spec.done(helper->spec.context, failed ? NULL : helper->result, failed ? &helper->failure : NULL);
     return 0;
-}
-
-static void end_child(Helper *helper) {
-    Error ignored = ERROR_INIT;
-    if (!process_signal(helper->pidfd, SIGKILL, &ignored)) {
-        return; /* ended already */
-    }
 }
 
 static int on_deadline(sd_event_source *source, uint64_t usec, void *context) {
@@ -223,11 +229,4 @@ void helper_cancel(Helper *helper) {
         sd_event_source_set_enabled(helper->process_source, SD_EVENT_OFF);
     }
     helper_free(helper);
-}
-
-void helper_dismiss(Helper *helper) {
-    if (helper != NULL) {
-        end_child(helper);
-        linger(helper);
-    }
 }
