@@ -200,9 +200,15 @@ class Messages(GenerationCase):
 
     def test_two_generations_with_one_control_path(self):
         quoted = self.generation()
-        second = subprocess.run([quoted.process.args[0], "--bundle", str(self.OLD), "--generation", "2", "--control",
-                                 str(quoted.control_path)], capture_output=True, text=True, timeout=60, check=False)
-        self.assertEqual(second.returncode, 8, second.stderr)
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with control.Control(quoted.control_path, connected=ours) as link:
+            with its:
+                second = subprocess.run([quoted.process.args[0], "--bundle", str(self.OLD), "--generation", "2", "--control",
+                                         str(quoted.control_path), "--control-fd", str(its.fileno())],
+                                        pass_fds=[its.fileno()], capture_output=True, text=True, timeout=60, check=False)
+            self.assertEqual(second.returncode, 8, second.stderr)
+            told = [message.json() for message in iter(link.receive, None) if message.type == control.FAILED]
+        self.assertEqual([each["kind"] for each in told], ["conflict"])
         self.assertEqual(quoted.link.status()["state"], "ready")
 
 
