@@ -330,19 +330,21 @@ class Oddities(RescueCase):
         accepted = [self.listener.accept()[0] for _ in clients]
         self.serve(quoted)
         for connection in accepted:
-            with connection:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # as little as there is
-                quoted.link.call(control.ADOPT, fd=connection.fileno())
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # as little as there is
+            quoted.link.call(control.ADOPT, fd=connection.fileno())
         whole = aesm.quote_request(self.stage.report(self.target_info()), size)
-        for client in clients:
+        for client, connection in zip(clients, accepted):
             client.send(whole)
-            wait_until(lambda client=client: self.unread(client) > 0, "the beginning of an answer")
+            # The request is taken out a moment after the first part was sent.
+            wait_until(lambda ends=(client.socket, connection): self.unread(ends[0]) > 0 and self.unread(ends[1]) == 0,
+                       "the beginning of an answer")
+            connection.close()
         return clients
 
     @staticmethod
-    def unread(client):
+    def unread(end):
         """How many bytes have come."""
-        return struct.unpack("i", fcntl.ioctl(client.socket, termios.FIONREAD, bytes(4)))[0]
+        return struct.unpack("i", fcntl.ioctl(end, termios.FIONREAD, bytes(4)))[0]
 
     def test_an_answer_that_is_half_written_is_finished_by_who_began_it(self):
         first, second = self.generation(), self.generation(self.TWIN)
@@ -350,7 +352,7 @@ class Oddities(RescueCase):
         size = 140000
         slow = self.half_written(first, size, 3)
         for client in slow:
-            self.assertLess(self.unread(client), size)
+            self.assertLess(self.unread(client.socket), size)
         self.serve(second)
         first.link.call(control.DRAIN)
         self.assertEqual(first.link.status()["state"], "draining")
@@ -369,16 +371,17 @@ class Oddities(RescueCase):
         self.assertEqual(self.next_connection(channel), -1)
 
     def test_an_answer_that_is_half_written_is_not_begun_again(self):
-        first, second = self.generation(), self.generation(self.TWIN, config={"idle_timeout": "1s"})
+        first, second = self.generation(), self.generation(self.TWIN)
         channel = self.rescue(first)
         size = 140000
         slow, = self.half_written(first, size)
         first.process.kill()
-        first.process.wait(20)
-        begun = self.unread(slow)
+        first.process.wait(60)
+        begun = self.unread(slow.socket)
         self.assertLess(begun, size)
         self.serve(second)
         self.assertEqual(self.adopt_all(channel, second), 1)
+        slow.end_sending()  # else it is waited for more of a request
         self.assertEqual(len(slow.receive(2 * size)), begun)
         self.assert_unharmed(second)
 
