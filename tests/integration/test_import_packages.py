@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
 """psw-bundle import: a bundle out of packages in the form of Intel's, with simulated enclaves in them."""
 
 import json

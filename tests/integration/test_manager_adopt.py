@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 240
 """pswctl adopt: the first start on a node where somebody else's daemon serves, under load."""
 
 import json

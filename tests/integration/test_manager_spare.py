@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 180
 """restart.spare: a second, warm generation that takes over when the serving one dies."""
 
 import os

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 240
 """Several quoting enclaves in a generation: all quote, one that ends is replaced and nobody notices."""
 
 import contextlib

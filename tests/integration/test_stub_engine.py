@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
 """quoted on libraries that are built like Intel's: whose it loads, how it calls them, and what their errors become."""
 
 import os

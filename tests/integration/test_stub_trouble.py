@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
 """A quote library that hangs, crashes, ends the process or writes where it must not: who is answered, and by whom."""
 
 import contextlib

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
 """Whatever dies in a swap, at whatever moment: every request is answered. For longer: tests/bench/crashes."""
 
 import time

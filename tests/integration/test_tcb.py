@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 400
 """The advisor: verdicts by fetched collateral for today and for Intel's newest data, and servers that go wrong."""
 
 import datetime

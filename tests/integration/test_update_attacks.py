@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
 """The attacks of the TUF specification, 1.5.2, against a running node: by what an nginx serves, or by a hostile
 server where nginx cannot be made to misbehave. Whatever happens, what serves goes on serving."""
 

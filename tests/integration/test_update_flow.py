@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 240
 """From the publisher to the swap over real TLS from a real nginx: looking, choosing, fetching, staging, swapping."""
 
 import json

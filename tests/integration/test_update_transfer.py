@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 240
 """What servers, proxies and disks do to the transfers of an update that is honest otherwise."""
 
 import os

@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-# timeout: 300
 """pswctl verify: genuine quotes under Intel's root, simulated ones under theirs, and what is wrong with either."""
 
 import base64
