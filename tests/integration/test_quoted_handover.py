@@ -33,7 +33,7 @@ class MissedWakeUp(GenerationCase):
         watch = select.epoll()
         self.stack.callback(watch.close)
         watch.register(self.listener.fileno(), select.EPOLLIN | select.EPOLLEXCLUSIVE)
-        thread = threading.Thread(target=watch.poll, args=(60,))
+        thread = threading.Thread(target=watch.poll, args=(20,))
         thread.start()
         self.stack.callback(thread.join)
         return thread
@@ -42,9 +42,9 @@ class MissedWakeUp(GenerationCase):
         sleeper = self.sleeper()
         quoted = self.generation()
         self.serve(quoted)
-        self.assertEqual(self.num().code, 0)
-        sleeper.join(60)
-        self.assertFalse(sleeper.is_alive())
+        while sleeper.is_alive():  # who is slow to wake up finds nobody any more, and sleeps on
+            self.assertEqual(self.num().code, 0)
+            sleeper.join(0.2)
 
     def test_who_stops_accepting_looks_once_more(self):
         self.sleeper()
