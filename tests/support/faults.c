@@ -153,6 +153,18 @@ int __wrap_vasprintf(char **ret_text, const char *format, va_list args) {
     return __real_vasprintf(ret_text, format, args);
 }
 
+/* What the release build's headers make of it. */
+/* wrap: __vasprintf_chk */
+int __real___vasprintf_chk(char **ret_text, int flag, const char *format, va_list args);
+int __wrap___vasprintf_chk(char **ret_text, int flag, const char *format, va_list args);
+int __wrap___vasprintf_chk(char **ret_text, int flag, const char *format, va_list args) {
+    if (is_hit("__wrap_vasprintf", false)) {
+        set_errno(ENOMEM);
+        return -1;
+    }
+    return __real___vasprintf_chk(ret_text, flag, format, args);
+}
+
 /* wrap: read */
 ssize_t __real_read(int fd, void *data, size_t size);
 ssize_t __wrap_read(int fd, void *data, size_t size);
