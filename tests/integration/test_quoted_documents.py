@@ -31,9 +31,9 @@ def members(table):
 
 class Documents(unittest.TestCase):
     def test_the_man_page_has_the_options_of_help(self):
-        documented = set(re.findall(r"^\*(--[a-z]+)\*|, \*(--[a-z]+)\*$", section(MAN, "# OPTIONS"), re.M))
+        documented = set(re.findall(r"^\*(--[a-z-]+)\*|, \*(--[a-z-]+)\*$", section(MAN, "# OPTIONS"), re.M))
         documented = {option for pair in documented for option in pair if option}
-        self.assertEqual(documented, set(re.findall(r"--[a-z]+", run("quoted", "--help").stdout)))
+        self.assertEqual(documented, set(re.findall(r"--[a-z-]+", run("quoted", "--help").stdout)))
 
     def test_man_page_shipped_file_and_program_have_the_same_keys(self):
         keys = set(re.findall(r"^\*([a-z_]+)\*$", section(MAN, "# CONFIGURATION"), re.M))
