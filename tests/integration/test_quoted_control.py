@@ -184,7 +184,7 @@ class Messages(GenerationCase):
         """Events and exit status of a generation that fails to warm up."""
         # A load that takes a moment, so that it is asked meanwhile: what it is asked is there before it is.
         bundle = self.stage.bundle(version, 8, "--fault", fault)
-        with self.stage.platform.knobs(load=500000):
+        with self.stage.platform.knobs(load=2000000):
             quoted = self.stage.start(bundle, generation=1, connected=True)
             self.stack.callback(quoted.kill)
             asked = [quoted.first.send(kind) for kind in (control.WATCH, control.TRIAL, control.DRAIN, control.RESUME)]
