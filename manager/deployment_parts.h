@@ -149,6 +149,8 @@ Generation *deployment_adopt(Deployment *deployment, uint32_t number, Generation
 bool deployment_has_role(const Deployment *deployment, GenerationRole role);
 void deployment_save(Deployment *deployment); /* where a failure must not stop what happens: it is logged */
 bool deployment_need_listener(Deployment *deployment, Error *err) __attribute__((warn_unused_result));
+/* Leaves a copy of the listener with systemd's descriptor store, if there is one. */
+void deployment_deposit(const Deployment *deployment);
 /* ACCEPT or RESUME, with the listener and the lame ducks; the callback as in generation_call. */
 bool deployment_hand_over(Deployment *deployment, Generation *generation, GenerationReplyFn reply, Error *err)
     __attribute__((warn_unused_result));
@@ -256,9 +258,6 @@ void deployment_health_done(Deployment *deployment);
 
 /* deployment_upkeep.c */
 bool deployment_upkeep_begin(Deployment *deployment, Error *err) __attribute__((warn_unused_result));
-/* Leaves a copy of the listener with systemd's descriptor store, if there is one. */
-void deployment_deposit(const Deployment *deployment);
-
 void deployment_path_watch(Deployment *deployment);
 
 #endif

@@ -10,12 +10,27 @@
 
 enum { GROUP_SIZE = 64 };
 
+static const char no_driver[] = "no driver is here: see driver.nodes";
+static const char no_provision[] = "there is no provisioning node: see driver.provision-node";
+
+/* False, and skipped in these words: there is no such node. */
+static bool find_node(const CheckSubject *subject, CheckResult *result, const char *path, const char *absent,
+                      struct stat *ret_facts) {
+    if (path == NULL || host_stat(subject->host, path, ret_facts) != 0) {
+        check_skip(result, "%s", absent);
+        return false;
+    }
+    return true;
+}
+
 static void judge_access(const CheckSubject *subject, CheckResult *result, const char *path) {
     struct stat facts;
     char group[GROUP_SIZE];
-    if (path == NULL || host_stat(subject->host, path, &facts) != 0) {
-        check_skip(result, "there is no such node: see driver.nodes and driver.provision-node");
-    } else if (host_may(subject->host, &facts, R_OK | W_OK)) {
+    if (!find_node(subject, result, path, "there is no such node: see driver.nodes and driver.provision-node",
+                   &facts)) {
+        return;
+    }
+    if (host_may(subject->host, &facts, R_OK | W_OK)) {
         check_pass(result, "uid %u may use %s", subject->host->uid, path);
     } else {
         check_bad(result, "uid %u may not use %s (mode %04o, owner %u, group %s)", subject->host->uid, path,
@@ -40,9 +55,10 @@ void driver_access_provision_open(const CheckSubject *subject, CheckResult *resu
     DriverNodes nodes;
     struct stat facts;
     driver_nodes_read(subject->host, &nodes);
-    if (nodes.provision == NULL || host_stat(subject->host, nodes.provision, &facts) != 0) {
-        check_skip(result, "there is no provisioning node: see driver.provision-node");
-    } else if ((facts.st_mode & 06) != 0) {
+    if (!find_node(subject, result, nodes.provision, no_provision, &facts)) {
+        return;
+    }
+    if ((facts.st_mode & 06) != 0) {
         check_bad(result, "%s is open to everybody (mode %04o): every user can learn the platform's identity",
                   nodes.provision, facts.st_mode & 07777);
     } else {
@@ -55,9 +71,10 @@ void driver_access_group(const CheckSubject *subject, CheckResult *result) {
     struct stat facts;
     gid_t group = 0;
     driver_nodes_read(subject->host, &nodes);
-    if (nodes.enclave == NULL || host_stat(subject->host, nodes.enclave, &facts) != 0) {
-        check_skip(result, "no driver is here: see driver.nodes");
-    } else if ((facts.st_mode & 06) == 06) {
+    if (!find_node(subject, result, nodes.enclave, no_driver, &facts)) {
+        return;
+    }
+    if ((facts.st_mode & 06) == 06) {
         check_pass(result, "%s is open to everybody: no group is needed", nodes.enclave);
     } else if (!host_find_group(subject->host, "sgx", &group)) {
         check_bad(result,
@@ -76,9 +93,10 @@ void driver_access_group_provision(const CheckSubject *subject, CheckResult *res
     struct stat facts;
     gid_t group = 0;
     driver_nodes_read(subject->host, &nodes);
-    if (nodes.provision == NULL || host_stat(subject->host, nodes.provision, &facts) != 0) {
-        check_skip(result, "there is no provisioning node: see driver.provision-node");
-    } else if (!host_find_group(subject->host, "sgx_prv", &group)) {
+    if (!find_node(subject, result, nodes.provision, no_provision, &facts)) {
+        return;
+    }
+    if (!host_find_group(subject->host, "sgx_prv", &group)) {
         check_pass(result, "there is no group 'sgx_prv': only root uses %s", nodes.provision);
     } else if (facts.st_gid != group) {
         check_bad(result, "there is a group 'sgx_prv' (gid %u) and %s belongs to gid %u", group,
@@ -106,7 +124,7 @@ void driver_access_open(const CheckSubject *subject, CheckResult *result) {
     DriverNodes nodes;
     driver_nodes_read(subject->host, &nodes);
     if (nodes.enclave == NULL) {
-        check_skip(result, "no driver is here: see driver.nodes");
+        check_skip(result, "%s", no_driver);
         return;
     }
     int error = subject->host->try_open(subject->host, nodes.enclave);
