@@ -119,7 +119,7 @@ static bool become_ready(Generation *generation, Error *err) {
 }
 
 static void announce_failed(Generation *generation, const Error *failure) {
-    if (generation->server == NULL && generation->spec.control_fd >= 0) { /* it could not be opened */
+    if (generation->server == NULL) { /* it could not be opened */
         control_message_send_failed(generation->spec.control_fd, failure);
     }
     announce(generation, CONTROL_EVENT_FAILED, control_failed_json(failure));

@@ -204,13 +204,6 @@ static bool start_nursery(const Options *options, const Config *config, Generati
     return config->engines == 1 || spec->nursery != NULL;
 }
 
-/* What went wrong before there is a generation that says it. */
-static void tell_manager(int control_fd, const Error *failure) {
-    if (control_fd >= 0) {
-        control_message_send_failed(control_fd, failure);
-    }
-}
-
 static bool run(const Options *options, const Config *config, Error *err) {
     Handover handover = HANDOVER_INIT;
     CLEANUP(manifest_freep) Manifest *manifest = NULL;
@@ -227,7 +220,7 @@ static bool run(const Options *options, const Config *config, Error *err) {
         !confine_enter(config, manifest, options->control, err) ||
         !start_nursery(options, config, &spec, manifest, err) ||
         (options->control != NULL && !handover_start(&handover, err))) {
-        tell_manager(options->control_fd, err);
+        control_message_send_failed(options->control_fd, err); /* there is no generation to say it */
         return false;
     }
     spec.manifest = manifest;
@@ -244,7 +237,7 @@ int main(int argc, char **argv) {
     Config config;
     static char name[32] = "quoted";
     if (!parse_options(argc, argv, &options, &err) || !config_load(options.config, &config, &err)) {
-        tell_manager(options.control_fd, &err);
+        control_message_send_failed(options.control_fd, &err);
         (void)fprintf(stderr, "quoted: %s\n", err.text);
         return error_kind_exit_status(err.kind);
     }

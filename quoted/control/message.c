@@ -139,7 +139,7 @@ json_t *control_failed_json(const Error *failure) {
 void control_message_send_failed(int socket, const Error *failure) {
     CLEANUP(json_freep) json_t *payload = control_failed_json(failure);
     AUTO_FREE char *text = payload != NULL ? json_format(payload, false) : NULL;
-    if (text != NULL) {
+    if (socket >= 0 && text != NULL) {
         (void)!control_message_send(socket, CONTROL_EVENT_FAILED, 0, 0, text, strlen(text), -1, NULL);
     }
 }

@@ -40,7 +40,7 @@ bool control_message_receive(int socket, ControlMessage *message, ControlReceive
 
 /* The payload of CONTROL_EVENT_FAILED and _ALARM. NULL: out of memory. The caller owns it. */
 json_t *control_failed_json(const Error *failure) __attribute__((warn_unused_result));
-/* CONTROL_EVENT_FAILED, as the last words of a process: nobody may be there to hear them. */
+/* CONTROL_EVENT_FAILED, as the last words of a process: nobody may be there to hear them. -1: nobody is. */
 void control_message_send_failed(int socket, const Error *failure);
 
 /* The payload as JSON object; for a reply with status != 0 it fails with that kind and text instead. */
