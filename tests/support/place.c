@@ -70,11 +70,23 @@ void place_put(const Place *place, const char *name, const char *text) {
     }
 }
 
-void place_expect(const Place *place, const char *name, const char *text) {
+static void read_text(const Place *place, const char *name, Buffer *buffer) {
     Error err = ERROR_INIT;
-    CLEANUP(buffer_done) Buffer buffer = BUFFER_INIT(TEXT_MAX);
-    if (!file_read(place->fd, name, &buffer, &err)) {
+    if (!file_read(place->fd, name, buffer, &err)) {
         fail_msg("%s", err.text);
     }
+}
+
+void place_expect(const Place *place, const char *name, const char *text) {
+    CLEANUP(buffer_done) Buffer buffer = BUFFER_INIT(TEXT_MAX);
+    read_text(place, name, &buffer);
     assert_string_equal(buffer_text(&buffer), text);
+}
+
+void place_expect_replaced(const Place *place, const char *name, const char *before, const char *after,
+                           bool surely) {
+    CLEANUP(buffer_done) Buffer buffer = BUFFER_INIT(TEXT_MAX);
+    read_text(place, name, &buffer);
+    const bool is_before = !surely && strcmp(buffer_text(&buffer), before) == 0;
+    assert_string_equal(buffer_text(&buffer), is_before ? before : after);
 }

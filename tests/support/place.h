@@ -7,6 +7,8 @@
 #ifndef TESTS_SUPPORT_PLACE_H
 #define TESTS_SUPPORT_PLACE_H
 
+#include <stdbool.h>
+
 typedef struct Place {
     char path[64];
     int fd; /* of the directory */
@@ -21,5 +23,8 @@ void place_reset(Place *place);
 /* A file with this text; and the assertion that a file has this text. Names are relative to the place. */
 void place_put(const Place *place, const char *name, const char *text);
 void place_expect(const Place *place, const char *name, const char *text);
+/* A file that was replaced has the new text; one of which that is not sure has the new or the old. */
+void place_expect_replaced(const Place *place, const char *name, const char *before, const char *after,
+                           bool surely);
 
 #endif

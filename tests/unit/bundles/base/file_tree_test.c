@@ -118,10 +118,7 @@ static bool replace_it(void *context, Error *err) {
 static void check_old_or_new(void *context, FaultOutcome outcome) {
     Place *place = context;
     Error err = ERROR_INIT;
-    CLEANUP(buffer_done) Buffer buffer = BUFFER_INIT(64);
-    assert_true(file_read(place->fd, "a", &buffer, &err));
-    bool is_new = strcmp(buffer_text(&buffer), "new content") == 0;
-    assert_true(is_new || (outcome != FAULT_SUCCEEDED && strcmp(buffer_text(&buffer), "old") == 0));
+    place_expect_replaced(place, "a", "old", "new content", outcome == FAULT_SUCCEEDED);
     assert_true(file_remove_tree(place->fd, "a", &err));
     if (outcome != FAULT_CRASHED) {
         assert_int_equal(rmdir(place->path), 0);
