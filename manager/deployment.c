@@ -195,6 +195,7 @@ Generation *deployment_launch(Deployment *deployment, uint32_t number, const cha
     Generation *generation = generation_start(&spec, role, err);
     if (generation != NULL) {
         deployment->generations[deployment->generations_count++] = generation;
+        journal_set_origin(deployment->journal, number, generation_origin(generation));
         log_info("generation-started", "generation=%u pid=%d bundle=%.12s role=%s", number,
                  (int)generation_pid(generation), digest, generation_role_name(role));
     }
@@ -206,6 +207,7 @@ Generation *deployment_adopt(Deployment *deployment, uint32_t number, Generation
         return NULL;
     }
     GenerationSpec spec = spec_of(deployment, number, NULL);
+    spec.origin = journal_origin(deployment->journal, number);
     Generation *generation = generation_adopt(&spec, role, ADOPT_MS, err);
     if (generation != NULL) {
         deployment->generations[deployment->generations_count++] = generation;

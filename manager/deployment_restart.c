@@ -164,6 +164,7 @@ void deployment_restart_ready(Deployment *deployment, Generation *generation) {
     journal->serving.number = generation_number(generation);
     journal->serving.since = clock_wall_s();
     (void)text_copy(journal->serving.qe, sizeof journal->serving.qe, generation_qe(generation));
+    journal_set_origin(journal, generation_number(generation), generation_origin(generation));
     if (!announced) { /* a spare does not wait for the disk: that it may serve stands there since its start */
         deployment_save(deployment);
     }

@@ -21,14 +21,8 @@ static bool add_file(DigestStream *stream, int dir_fd, const char *name, Error *
     if (fstatat(dir_fd, name, &facts, AT_SYMLINK_NOFOLLOW) != 0) {
         return error_set_errno(err, errno, "%s", name);
     }
-    const uint64_t looks[] = {facts.st_dev,
-                              facts.st_ino,
-                              (uint64_t)facts.st_size,
-                              facts.st_mode,
-                              (uint64_t)facts.st_mtim.tv_sec,
-                              (uint64_t)facts.st_mtim.tv_nsec,
-                              (uint64_t)facts.st_ctim.tv_sec,
-                              (uint64_t)facts.st_ctim.tv_nsec};
+    uint64_t looks[FILE_LOOKS + 1] = {[FILE_LOOKS] = facts.st_mode};
+    file_looks(&facts, looks);
     return digest_stream_add(stream, looks, sizeof looks) || error_set(err, ERROR_MEMORY, "out of memory");
 }
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "bundles/base/clock.h"
 #include "bundles/base/file.h"
@@ -112,16 +113,31 @@ static bool look(const char *path, struct stat *ret_facts) {
     return path == NULL || stat(path, ret_facts) == 0;
 }
 
-/* Before the process starts: what changes afterwards is another one. */
-static void note_origin(Origin *origin, const GenerationSpec *spec) {
-    origin->known = look(spec->program, &origin->program) && look(spec->config, &origin->config);
+/* The number is part of it: what the journal has of one process never fits another. */
+static bool find_origin(uint32_t number, const char *program, const char *config,
+                        char ret_origin[DIGEST_HEX_SIZE]) {
+    struct stat facts[2];
+    Digest digest;
+    if (!look(program, &facts[0]) || !look(config, &facts[1])) {
+        return false;
+    }
+    uint64_t looks[1 + 2 * FILE_LOOKS] = {number};
+    file_looks(&facts[0], &looks[1]);
+    file_looks(&facts[1], &looks[1 + FILE_LOOKS]);
+    if (!digest_of(looks, sizeof looks, &digest)) {
+        return false;
+    }
+    digest_format(&digest, ret_origin);
+    return true;
+}
+
+const char *generation_origin(const Generation *generation) {
+    return generation->origin;
 }
 
 bool generation_is_as_started(const Generation *generation, const char *program, const char *config) {
-    const Origin *origin = &generation->origin;
-    struct stat program_now, config_now;
-    return origin->known && look(program, &program_now) && look(config, &config_now) &&
-           file_is_same(&program_now, &origin->program) && file_is_same(&config_now, &origin->config);
+    char now[DIGEST_HEX_SIZE];
+    return find_origin(generation->number, program, config, now) && strcmp(now, generation->origin) == 0;
 }
 
 /* A connection to its control socket, which is there before the process, so that nothing which it says gets
@@ -172,7 +188,8 @@ Generation *generation_start(const GenerationSpec *spec, GenerationRole role, Er
     if (generation == NULL) {
         return NULL;
     }
-    note_origin(&generation->origin, spec);
+    /* Before the process starts: what changes afterwards is another one. */
+    (void)find_origin(spec->number, spec->program, spec->config, generation->origin);
     AUTO_CLOSE int its = -1;
     if (!connect_first(generation, &its, err) || !spawn(generation, spec, its, err)) {
         return NULL;
@@ -204,6 +221,7 @@ Generation *generation_adopt(const GenerationSpec *spec, GenerationRole role, in
         return NULL;
     }
     generation_take_status(generation, status);
+    (void)text_copy(generation->origin, sizeof generation->origin, spec->origin);
     generation->drained =
         strcmp(generation_state(generation), control_state_name(CONTROL_STATE_LAME_DUCK)) == 0;
     generation->stopped = generation->drained || strcmp(generation_state(generation),

@@ -60,6 +60,7 @@ typedef struct GenerationSpec {
     const char *program;     /* quoted */
     const char *config;      /* NULL: none */
     const char *bundle_path; /* the unpacked bundle */
+    const char *origin;      /* to adopt: as generation_origin was of it, "" if nobody knows */
     uint64_t warm_up_timeout_ms;
 } GenerationSpec;
 
@@ -86,6 +87,9 @@ const char *generation_qe(const Generation *generation);      /* MRENCLAVE as he
 pid_t generation_pid(const Generation *generation);
 GenerationRole generation_role(const Generation *generation);
 void generation_set_role(Generation *generation, GenerationRole role);
+/* What its process was started from besides its bundle, as a digest that no other generation has: of how the
+ * program and quoted's configuration looked. "": not known. */
+const char *generation_origin(const Generation *generation);
 /* A new process of this program with this configuration (NULL: none) would be the same. False where that is
  * not known. */
 bool generation_is_as_started(const Generation *generation, const char *program, const char *config);

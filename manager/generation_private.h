@@ -6,8 +6,6 @@
 #ifndef MANAGER_GENERATION_PRIVATE_H
 #define MANAGER_GENERATION_PRIVATE_H
 
-#include <sys/stat.h>
-
 #include "manager/generation.h"
 
 enum { GENERATION_CALL_MS = 5000 };
@@ -21,12 +19,6 @@ typedef struct Call {
     sd_event_source *deadline;
 } Call;
 
-/* What a process is started from besides its bundle, so that a change shows. */
-typedef struct Origin {
-    bool known;                  /* not of one that an earlier manager started */
-    struct stat program, config; /* config all zero: none */
-} Origin;
-
 struct Generation {
     sd_event *event;
     const GenerationOwner *owner;
@@ -35,7 +27,7 @@ struct Generation {
     char digest[DIGEST_HEX_SIZE];
     char qe[DIGEST_HEX_SIZE];
     char *control;
-    Origin origin;
+    char origin[DIGEST_HEX_SIZE]; /* "": not known */
     pid_t pid;
     int pidfd;
     int socket; /* -1: not connected */

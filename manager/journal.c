@@ -15,9 +15,9 @@
 enum { FORMAT = 1, SIZE_MAX_BYTES = 1024 * 1024 };
 
 static json_t *generation_json(const JournalGeneration *generation) {
-    return json_pack("{s:I, s:s, s:s, s:I, s:b}", "number", (json_int_t)generation->number, "bundle",
-                     generation->digest, "qe", generation->qe, "since", (json_int_t)generation->since,
-                     "recalled", generation->recalled);
+    return json_pack("{s:I, s:s, s:s, s:s, s:I, s:b}", "number", (json_int_t)generation->number, "bundle",
+                     generation->digest, "qe", generation->qe, "origin", generation->origin, "since",
+                     (json_int_t)generation->since, "recalled", generation->recalled);
 }
 
 static json_t *who_json(JournalWho who) {
@@ -155,11 +155,17 @@ static bool take_u32(const json_t *object, const char *key, uint32_t *value, Err
     return true;
 }
 
+/* Journals of before have none. */
+static bool take_origin(const json_t *object, JournalGeneration *generation, Error *err) {
+    return json_object_get(object, "origin") == NULL ||
+           take_digest(object, "origin", generation->origin, err);
+}
+
 static bool take_generation(const json_t *object, JournalGeneration *generation, Error *err) {
     generation->recalled = json_is_true(json_object_get(object, "recalled"));
     return take_u32(object, "number", &generation->number, err) &&
            take_digest(object, "bundle", generation->digest, err) &&
-           take_digest(object, "qe", generation->qe, err) &&
+           take_digest(object, "qe", generation->qe, err) && take_origin(object, generation, err) &&
            take_time(object, "since", &generation->since, err);
 }
 
@@ -320,6 +326,38 @@ void journal_close(Journal *journal) {
         free(journal->history[i].json);
     }
     free(journal);
+}
+
+const char *journal_origin(const Journal *journal, uint32_t number) {
+    enum { OTHERS = 3 };
+    const JournalGeneration *const others[OTHERS] = {&journal->serving, &journal->swap.next,
+                                                     &journal->swap.former};
+    for (size_t i = 0; i < OTHERS; i++) {
+        if (others[i]->number == number) {
+            return others[i]->origin;
+        }
+    }
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        if (journal->ducks[i].number == number) {
+            return journal->ducks[i].origin;
+        }
+    }
+    return "";
+}
+
+static void set_origin(JournalGeneration *generation, uint32_t number, const char *origin) {
+    if (generation->number == number) {
+        (void)text_copy(generation->origin, sizeof generation->origin, origin);
+    }
+}
+
+void journal_set_origin(Journal *journal, uint32_t number, const char *origin) {
+    set_origin(&journal->serving, number, origin);
+    set_origin(&journal->swap.next, number, origin);
+    set_origin(&journal->swap.former, number, origin);
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        set_origin(&journal->ducks[i], number, origin);
+    }
 }
 
 void journal_note(Journal *journal, uint64_t operation, JournalWho who, const char *event, const char *format,

@@ -29,6 +29,7 @@ typedef struct JournalGeneration {
     uint32_t number;              /* 0: none */
     char digest[DIGEST_HEX_SIZE]; /* of its bundle */
     char qe[DIGEST_HEX_SIZE];     /* MRENCLAVE of its QE; "" while not known */
+    char origin[DIGEST_HEX_SIZE]; /* what it was started from (generation_origin); "" while not known */
     bool recalled;                /* a duck that was retired and is wanted again */
     int64_t since;                /* serving: since when it serves; duck: since when it does not */
 } JournalGeneration;
@@ -87,6 +88,10 @@ void journal_close(Journal *journal);
 CLEANUP_DEFINE(Journal, journal_close)
 
 bool journal_save(Journal *journal, Error *err) __attribute__((warn_unused_result));
+
+/* What the journal has of this generation, wherever it stands; "": nothing. In memory, as everything here. */
+const char *journal_origin(const Journal *journal, uint32_t number);
+void journal_set_origin(Journal *journal, uint32_t number, const char *origin);
 
 /* Adds to the history in memory; the next save writes it. The oldest goes. */
 void journal_note(Journal *journal, uint64_t operation, JournalWho who, const char *event, const char *format,

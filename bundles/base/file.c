@@ -234,10 +234,21 @@ int file_lock(int dir_fd, const char *name, Error *err) {
     return TAKE_FD(fd);
 }
 
+void file_looks(const struct stat *facts, uint64_t ret_looks[FILE_LOOKS]) {
+    ret_looks[0] = facts->st_dev;
+    ret_looks[1] = facts->st_ino;
+    ret_looks[2] = (uint64_t)facts->st_size;
+    ret_looks[3] = (uint64_t)facts->st_mtim.tv_sec;
+    ret_looks[4] = (uint64_t)facts->st_mtim.tv_nsec;
+    ret_looks[5] = (uint64_t)facts->st_ctim.tv_sec;
+    ret_looks[6] = (uint64_t)facts->st_ctim.tv_nsec;
+}
+
 bool file_is_same(const struct stat *one, const struct stat *other) {
-    return one->st_ino == other->st_ino && one->st_dev == other->st_dev && one->st_size == other->st_size &&
-           one->st_mtim.tv_sec == other->st_mtim.tv_sec && one->st_mtim.tv_nsec == other->st_mtim.tv_nsec &&
-           one->st_ctim.tv_sec == other->st_ctim.tv_sec && one->st_ctim.tv_nsec == other->st_ctim.tv_nsec;
+    uint64_t looks[2][FILE_LOOKS];
+    file_looks(one, looks[0]);
+    file_looks(other, looks[1]);
+    return memcmp(looks[0], looks[1], sizeof looks[0]) == 0;
 }
 
 bool file_name_is_safe(const char *path) {

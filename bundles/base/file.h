@@ -59,6 +59,9 @@ bool file_exchange(int dir_fd, const char *name, const void *data, size_t size, 
 
 /* Two looks at a file show the same one with the same content: a changed file always has another ctime. */
 bool file_is_same(const struct stat *one, const struct stat *other);
+/* What such looks are compared by, to be kept as a digest. */
+enum { FILE_LOOKS = 7 };
+void file_looks(const struct stat *facts, uint64_t ret_looks[FILE_LOOKS]);
 
 bool file_sync_directory(int dir_fd, const char *name, Error *err) __attribute__((warn_unused_result));
 

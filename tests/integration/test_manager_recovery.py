@@ -102,6 +102,7 @@ class RecoveryTest(PlatformCase):
         count = 0
         while True:
             count += 1
+            self.node.renew()  # so that each is a whole swap, to a new process
             with self.subTest(writes=count):
                 reached, operator = self.kill_at_write(count, *command)
                 self.restart_and_check()
@@ -154,6 +155,19 @@ class RecoveryTest(PlatformCase):
         self.assertEqual(self.node.manager.wait(nodes.DEADLINE), 0)
         self.assertEqual(self.restart_and_check()["pid"], before["pid"])
         self.assertEqual(load.result()["failed"], 0)
+
+    def test_a_new_manager_knows_what_the_living_were_started_from(self):
+        self.node.ctl("swap", SECOND)
+        self.node.kill_manager()
+        self.restart_and_check()
+        self.assertTrue(self.node.ctl("swap", SECOND)["result"].get("already"))
+        self.node.ctl("swap", FIRST)
+        self.assertEqual(self.node.serving()["generation"], 1)
+        self.node.kill_manager()
+        self.node.renew()
+        self.restart_and_check()
+        self.node.ctl("swap", FIRST)
+        self.assertEqual(self.node.serving()["generation"], 3)
 
     def test_what_died_while_no_manager_ran_is_started_again(self):
         self.node.ctl("swap", SECOND)

@@ -22,12 +22,14 @@ static void fill(Journal *journal) {
     journal->next_operation = 18;
     journal->serving =
         (JournalGeneration){.number = 8, .digest = DIGEST_B, .qe = DIGEST_A, .since = 1700000000};
+    journal_set_origin(journal, 8, DIGEST_B);
     journal->standby = 9;
     (void)strcpy(journal->previous, DIGEST_A);
     journal->ducks[0] =
         (JournalGeneration){.number = 7, .digest = DIGEST_A, .qe = DIGEST_B, .since = 1700000001};
     journal->ducks_count = 1;
     journal->ducks[0].recalled = true;
+    journal_set_origin(journal, 7, DIGEST_A);
     journal->retired[0] =
         (JournalGeneration){.number = 5, .digest = DIGEST_A, .qe = DIGEST_A, .since = 1700000003};
     journal->retired_count = 1;
@@ -55,6 +57,9 @@ static void assert_filled(const Journal *journal) {
     assert_string_equal(journal->previous, DIGEST_A);
     assert_int_equal(journal->ducks_count, 1);
     assert_int_equal(journal->ducks[0].number, 7);
+    assert_string_equal(journal_origin(journal, 8), DIGEST_B);
+    assert_string_equal(journal_origin(journal, 7), DIGEST_A);
+    assert_string_equal(journal_origin(journal, 5), "");
     assert_true(journal->ducks[0].recalled);
     assert_int_equal(journal->retired_count, 1);
     assert_int_equal(journal->retired[0].number, 5);
@@ -98,6 +103,26 @@ static void what_was_saved_reads_back(void **state) {
     assert_true(journal_save(journal, &err));
     CLEANUP(journal_closep) Journal *again = must_open(place);
     assert_filled(again);
+}
+
+/* As it was written before there were origins. */
+#define FORMER                                                                                               \
+    "{\"format\": 1, \"next_generation\": 3, \"next_operation\": 4, \"serving\": {\"number\": 2, "           \
+    "\"bundle\": "                                                                                           \
+    "\"" DIGEST_B "\", \"qe\": \"" DIGEST_A                                                                  \
+    "\", \"since\": 1700000000, \"recalled\": false}, \"standby\": 0, "                                      \
+    "\"previous\": \"\", \"ducks\": [{\"number\": 1, \"bundle\": \"" DIGEST_A                                \
+    "\", \"qe\": \"\", \"since\": 1, "                                                                       \
+    "\"recalled\": false}], \"retired\": [], \"qe_retired\": false, \"swap\": null, \"history\": []}"
+
+static void one_from_before_there_were_origins_is_read(void **state) {
+    const Place *place = *state;
+    place_put(place, JOURNAL_NAME, FORMER);
+    CLEANUP(journal_closep) Journal *journal = must_open(place);
+    assert_int_equal(journal->serving.number, 2);
+    assert_int_equal(journal->ducks[0].number, 1);
+    assert_string_equal(journal_origin(journal, 2), "");
+    assert_string_equal(journal_origin(journal, 1), "");
 }
 
 static void the_oldest_event_goes_when_there_are_too_many(void **state) {
@@ -191,6 +216,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(without_a_file_it_is_empty, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(what_was_saved_reads_back, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(one_from_before_there_were_origins_is_read, place_setup,
+                                        place_teardown),
         cmocka_unit_test_setup_teardown(the_oldest_event_goes_when_there_are_too_many, place_setup,
                                         place_teardown),
         cmocka_unit_test_setup_teardown(bytes_that_are_no_text_do_not_spoil_it, place_setup, place_teardown),
