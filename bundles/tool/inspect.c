@@ -131,7 +131,8 @@ static bool on_bundle(void *context, const char *path, const Manifest *manifest,
 /* What goes wrong with one file is told, and the others are looked at all the same. */
 static int inspect_all(Inspection *inspection, char **paths) {
     const SurveyVisitor visitor = {.context = inspection,
-                                   .file_size_max = inspection->large ? 0 : image_limits_look.file_size,
+                                   .file_size_max =
+                                       inspection->large ? SURVEY_FILE_SIZE_MAX : image_limits_look.file_size,
                                    .enclave = on_enclave,
                                    .bundle = on_bundle};
     int status = 0;

@@ -14,6 +14,7 @@
 #include "bundles/bundle.h"
 #include "bundles/package.h"
 #include "bundles/sgx/metadata.h"
+#include "bundles/tool/glance.h"
 
 typedef enum Kind { KIND_OTHER, KIND_ELF, KIND_SIGSTRUCT, KIND_BUNDLE, KIND_PACKAGE, KIND_ARCHIVE } Kind;
 
@@ -79,7 +80,7 @@ static Kind kind_of(const Specimen *specimen) {
     return package == PACKAGE_NONE ? KIND_OTHER : package == PACKAGE_TAR ? KIND_ARCHIVE : KIND_PACKAGE;
 }
 
-/* A library without enclave metadata is none. What is too broken to tell is for the examination. */
+/* A library without enclave metadata is none. */
 static bool has_enclave_metadata(Bytes content) {
     AUTO_FREE Elf *elf = malloc(sizeof *elf);
     size_t section = 0;
@@ -93,27 +94,19 @@ static bool visit_enclave(Survey *survey, const char *path, Bytes content, Error
 }
 
 static bool survey_enclave(Survey *survey, const Specimen *specimen, Error *err) {
-    const uint64_t named_max = survey->visitor->file_size_max;
-    if (specimen->size > SURVEY_FILE_SIZE_MAX) {
-        return !specimen->named ||
-               error_set(err, ERROR_LIMIT, "%s: larger than any enclave file (%llu MiB)", specimen->path,
-                         (unsigned long long)(SURVEY_FILE_SIZE_MAX >> 20));
+    if (specimen->size > survey->visitor->file_size_max) {
+        return error_set(err, ERROR_LIMIT,
+                         survey->visitor->file_size_max < SURVEY_FILE_SIZE_MAX
+                             ? "%s: larger than %llu MiB: say --large if it is an enclave file"
+                             : "%s: larger than any enclave file (%llu MiB)",
+                         specimen->path, (unsigned long long)(survey->visitor->file_size_max >> 20));
     }
-    if (specimen->named && named_max != 0 && specimen->size > named_max) {
-        return error_set(err, ERROR_LIMIT, "%s: larger than %llu MiB: say --large if it is an enclave file",
-                         specimen->path, (unsigned long long)(named_max >> 20));
-    }
-    CLEANUP(buffer_done) Buffer content = BUFFER_INIT(SURVEY_FILE_SIZE_MAX + 1);
+    CLEANUP(buffer_done) Buffer content = BUFFER_INIT(survey->visitor->file_size_max + 1);
     if (!buffer_reserve(&content, (size_t)specimen->size + 1)) {
         return error_set(err, ERROR_MEMORY, "%s: out of memory", specimen->path);
     }
-    if (!file_read_fd(specimen->fd, specimen->path, &content, err)) {
-        return false;
-    }
-    if (!specimen->named && content.size != SIGSTRUCT_SIZE && !has_enclave_metadata(buffer_bytes(&content))) {
-        return true;
-    }
-    return visit_enclave(survey, specimen->path, buffer_bytes(&content), err);
+    return file_read_fd(specimen->fd, specimen->path, &content, err) &&
+           visit_enclave(survey, specimen->path, buffer_bytes(&content), err);
 }
 
 typedef struct Opened {
@@ -172,7 +165,9 @@ static bool survey_file(Survey *survey, const Specimen *specimen, Error *err) {
                          SURVEY_FILES_MAX);
     }
     switch (kind_of(specimen)) {
-    case KIND_ELF:
+    case KIND_ELF: /* under a directory most are libraries; what is too broken to tell is one, too */
+        return (!specimen->named && !glance_has_section(specimen->fd, METADATA_SECTION)) ||
+               survey_enclave(survey, specimen, err);
     case KIND_SIGSTRUCT:
         return survey_enclave(survey, specimen, err);
     case KIND_BUNDLE:

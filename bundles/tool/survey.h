@@ -20,7 +20,7 @@ enum { SURVEY_DEPTH_MAX = 16, SURVEY_FILES_MAX = 100000 };
 
 typedef struct SurveyVisitor {
     void *context;
-    uint64_t file_size_max; /* of an enclave file that was named; 0: SURVEY_FILE_SIZE_MAX */
+    uint64_t file_size_max; /* of an enclave file: SURVEY_FILE_SIZE_MAX at most */
     /* `path` is how to name it to people: "FILE", "DIR/FILE", "FILE.pswb:lib/FILE", "FILE.deb:usr/lib/FILE".
      * False ends the survey. */
     bool (*enclave)(void *context, const char *path, Bytes content, Error *err);

@@ -47,19 +47,32 @@ class Inspect(PlatformCase):
         self.assertEqual(status, VERIFY)
         self.assertEqual((found[0]["signer"], found[0]["match"], found[0]["signature"]), ("unknown", True, "ok"))
 
-    def test_a_file_that_was_named_may_have_64_mib_unless_told_otherwise(self):
-        large = self.directory / "large.so"
+    def test_an_enclave_file_may_have_64_mib_unless_told_otherwise(self):
+        place = self.directory / "large"
+        place.mkdir()
+        large = place / "large.so"
         shutil.copy(self.qe3, large)
         for size, status in ((64 * 2**20 - 1, VERIFY), (64 * 2**20, VERIFY), (64 * 2**20 + 1, 6)):
             os.truncate(large, size)
-            result = run("psw-bundle", "inspect", "--json", large, check=False)
-            self.assertEqual(result.returncode, status, result.stderr)
-        self.assertIn("larger than 64 MiB: say --large", result.stderr)
-        status, found, _ = self.inspect(large, "--large")
+            for path in (large, place):
+                result = run("psw-bundle", "inspect", "--json", path, check=False)
+                self.assertEqual(result.returncode, status, result.stderr)
+        self.assertIn(f"{large}: larger than 64 MiB: say --large", result.stderr)
+        status, found, _ = self.inspect(place, "--large")
         self.assertEqual((status, len(found)), (VERIFY, 1))
         os.truncate(large, 512 * 2**20 + 1)
-        self.assertIn("larger than any enclave file (512 MiB)", run("psw-bundle", "inspect", "--large", large, check=False).stderr)
-        large.unlink()
+        for path in (large, place):
+            result = run("psw-bundle", "inspect", "--large", path, check=False)
+            self.assertIn(f"{large}: larger than any enclave file (512 MiB)", result.stderr)
+
+    def test_a_large_library_in_a_directory_is_passed_over(self):
+        place = self.directory / "libraries"
+        place.mkdir()
+        shutil.copy(self.qe3, place / "qe3.so")
+        shutil.copy(self.unpacked / "lib" / "libsgx_dcap_ql.so.1", place / "library.so")
+        os.truncate(place / "library.so", 2**30)
+        status, found, error = self.inspect(place)
+        self.assertEqual((status, len(found)), (0, 1), error)
 
     def test_the_enclaves_of_a_bundle_are_told_apart_by_role(self):
         status, found, _ = self.inspect(self.bundle)
