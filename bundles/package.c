@@ -116,7 +116,8 @@ static bool count_size(Reading *reading, uint64_t size, Error *err) {
         return error_set(err, ERROR_LIMIT, "unpacks to more than %llu MiB",
                          (unsigned long long)(PACKAGE_TOTAL_SIZE_MAX >> 20));
     }
-    return reading->total <= PACKAGE_RATIO_FREE_SIZE || reading->total / PACKAGE_RATIO_MAX <= reading->size ||
+    const uint64_t least = (reading->total + PACKAGE_RATIO_MAX - 1) / PACKAGE_RATIO_MAX; /* for that much */
+    return reading->total <= PACKAGE_RATIO_FREE_SIZE || least <= reading->size ||
            error_set(err, ERROR_LIMIT, "unpacks to more than %d times its size", PACKAGE_RATIO_MAX);
 }
 

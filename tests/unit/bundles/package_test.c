@@ -3,6 +3,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <endian.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +17,7 @@
 #include "bundles/base/buffer.h"
 #include "bundles/base/cleanup.h"
 #include "bundles/package_parts.h"
+#include "tests/support/tar_header.h"
 
 static void freep_archive(struct archive **archive) {
     (void)archive_write_free(*archive);
@@ -200,14 +202,80 @@ static void the_limit_of_files_holds_exactly(void **state) {
         Error err = ERROR_INIT;
         Seen seen = {.wanted = ""};
         PackageInfo info;
-        int fd = -1;
-        CLEANUP(freep_archive) struct archive *archive = tar_begin(&fd, false);
-        for (int i = 0; i < PACKAGE_FILES_MAX + over; i++) {
-            put(archive, "f", AE_IFREG, "", 0);
-        }
-        assert_int_equal(archive_write_close(archive), ARCHIVE_OK);
+        int fd = tar_header_many("f", (size_t)(PACKAGE_FILES_MAX + over));
         assert_int_equal(read_package(fd, &seen, &info, &err), over <= 0);
         assert_int_equal(err.kind, over <= 0 ? ERROR_NONE : ERROR_LIMIT);
+    }
+}
+
+/* An archive that is cut off behind a header: as large as the header says it may be, or too large? */
+static void expect_cut_off_or_too_large(uint64_t size, uint64_t file_size, const char *wanted,
+                                        const char *limit) {
+    Error err = ERROR_INIT;
+    Seen seen = {.wanted = wanted};
+    PackageInfo info;
+    assert_false(read_package(tar_header_sparse("f", size, file_size), &seen, &info, &err));
+    if (err.kind != (limit == NULL ? ERROR_INPUT : ERROR_LIMIT) ||
+        strstr(err.text, limit == NULL ? "" : limit) == NULL) {
+        fail_msg("%llu bytes: %s", (unsigned long long)size, err.text);
+    }
+}
+
+static void the_limits_of_sizes_hold_exactly(void **state) {
+    (void)state;
+    enum { TINY = 4096, SMALL = 512 * 1024, LARGE = 11 * 1024 * 1024 };
+    for (int over = -1; over <= 1; over++) {
+        const uint64_t one = (uint64_t)(int64_t)over;
+        expect_cut_off_or_too_large(PACKAGE_TOTAL_SIZE_MAX + one, LARGE, "",
+                                    over <= 0 ? NULL : "unpacks to more than 2048 MiB");
+        expect_cut_off_or_too_large(PACKAGE_RATIO_MAX * (uint64_t)SMALL + one, SMALL, "",
+                                    over <= 0 ? NULL : "unpacks to more than 200 times its size");
+        expect_cut_off_or_too_large(PACKAGE_RATIO_FREE_SIZE + one, TINY, "",
+                                    over <= 0 ? NULL : "unpacks to more than 200 times its size");
+        expect_cut_off_or_too_large(PACKAGE_FILE_SIZE_MAX + one, SMALL, NULL,
+                                    over <= 0 ? NULL : "at most 67108864 are possible");
+    }
+}
+
+/* So many bytes, then those, and zeros up to a size. */
+static int part_file(size_t skip, const void *data, size_t size, off_t file_size) {
+    int fd = memfd_create("package", MFD_CLOEXEC);
+    assert_int_equal(ftruncate(fd, file_size), 0);
+    assert_int_equal(pwrite(fd, data, size, (off_t)skip), size);
+    return fd;
+}
+
+static void the_limits_of_rpm_headers_hold_exactly(void **state) {
+    (void)state;
+    enum { ENTRIES = 4096, STORE = 16 * 1024 * 1024 };
+    for (int over = -1; over <= 1; over++) {
+        for (int store = 0; store < 2; store++) {
+            uint8_t intro[16] = {0x8e, 0xad, 0xe8, 0x01};
+            const uint32_t value = htobe32((uint32_t)((store ? STORE : ENTRIES) + over));
+            memcpy(intro + (store ? 12 : 8), &value, sizeof value);
+            int fd = part_file(96, intro, sizeof intro, 2 * STORE);
+            assert_int_equal(pwrite(fd, "\xed\xab\xee\xdb", 4, 0), 4);
+            assert_refused(fd, over <= 0 ? ERROR_INPUT : ERROR_LIMIT,
+                           over <= 0 ? "a header of the RPM package is missing"
+                                     : "larger than any should be");
+        }
+    }
+}
+
+static void the_limit_of_a_control_file_holds_exactly(void **state) {
+    (void)state;
+    enum { CONTROL = 1024 * 1024 };
+    for (int over = -1; over <= 1; over++) {
+        char text[256];
+        uint8_t head[sizeof text + TAR_HEADER_SIZE];
+        int length = snprintf(text, sizeof text, "!<arch>\n%-48s%-10d`\n2.0\n%-48s%-10d`\n",
+                              "debian-binary   0           0     0     100644", 4,
+                              "control.tar     0           0     0     100644", 2 * CONTROL);
+        memcpy(head, text, (size_t)length);
+        tar_header_make(head + length, "control", (uint64_t)(CONTROL + over));
+        assert_refused(part_file(0, head, (size_t)length + TAR_HEADER_SIZE, length + 2 * CONTROL),
+                       over <= 0 ? ERROR_INPUT : ERROR_LIMIT,
+                       over <= 0 ? "no data.tar in it" : "control file is larger than 1048576 bytes");
     }
 }
 
@@ -220,6 +288,9 @@ int main(void) {
         cmocka_unit_test(what_is_no_package_is_refused),
         cmocka_unit_test(the_limits_of_texts_and_paths_hold_exactly),
         cmocka_unit_test(the_limit_of_files_holds_exactly),
+        cmocka_unit_test(the_limits_of_sizes_hold_exactly),
+        cmocka_unit_test(the_limits_of_rpm_headers_hold_exactly),
+        cmocka_unit_test(the_limit_of_a_control_file_holds_exactly),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
