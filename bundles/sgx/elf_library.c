@@ -45,12 +45,16 @@ static bool table_of(const ElfLibrary *library, uint64_t tag, Bytes *ret_rest) {
     return elf_dynamic_find(library->dynamic, tag, &address) == 0 || at_address(library, address, ret_rest);
 }
 
+/* The end is looked for only so far: a million names may overlap, and all of a large file be taken for them.
+ */
 static const char *string_at(const ElfLibrary *library, uint64_t offset) {
     const Bytes strings = library->strings;
-    if (offset >= strings.size || memchr(strings.data + offset, '\0', strings.size - offset) == NULL) {
+    if (offset >= strings.size) {
         return NULL;
     }
-    return (const char *)strings.data + offset;
+    const char *text = (const char *)strings.data + offset;
+    const size_t rest = strings.size - offset, most = ELF_LIBRARY_NAME_MAX + 1;
+    return memchr(text, '\0', rest < most ? rest : most) != NULL ? text : NULL;
 }
 
 /* DT_GNU_HASH says where each chain begins; the last chain's end is the end of the table. */
@@ -158,7 +162,7 @@ static bool each_need(const ElfLibrary *library, NeedFn visit, void *context, bo
         const char *soname = string_at(library, bytes_le32(entry.data + 4));
         uint64_t aux_at = at + bytes_le32(entry.data + 8);
         for (uint16_t j = 0; j < bytes_le16(entry.data + 2); j++) {
-            if (visited++ > ELF_LIBRARY_VERSIONS_MAX || !bytes_slice(library->needs, aux_at, 16, &aux)) {
+            if (visited++ == ELF_LIBRARY_VERSIONS_MAX || !bytes_slice(library->needs, aux_at, 16, &aux)) {
                 return false;
             }
             const char *version = string_at(library, bytes_le32(aux.data + 8));
@@ -250,7 +254,9 @@ bool elf_library_each_symbol(const ElfLibrary *library, ElfSymbolFn visit, void 
             continue;
         }
         if (symbol.name == NULL) {
-            return error_set(err, ERROR_INPUT, "a symbol's name lies outside of its string table");
+            return error_set(err, ERROR_INPUT,
+                             "a symbol's name lies outside of its string table, or has more than %d bytes",
+                             ELF_LIBRARY_NAME_MAX);
         }
         if (!visit(context, &symbol, err)) {
             return false;
@@ -278,13 +284,22 @@ bool elf_library_each_need(const ElfLibrary *library, ElfVersionFn visit, void *
            (!stopped && error_set(err, ERROR_INPUT, "its version tables are malformed"));
 }
 
-static bool differs(void *context, uint16_t index, const char *version) {
+typedef struct Search {
+    const char *version;
+    bool found;
+} Search;
+
+static bool look(void *context, uint16_t index, const char *version) {
+    Search *search = context;
     (void)index;
-    return strcmp(context, version) != 0;
+    search->found = strcmp(search->version, version) == 0;
+    return !search->found;
 }
 
 bool elf_library_gives_version(const ElfLibrary *library, const char *version) {
-    return !each_give(library, differs, (void *)(uintptr_t)version);
+    Search search = {.version = version};
+    (void)each_give(library, look, &search);
+    return search.found;
 }
 
 const char *elf_library_run_path(const ElfLibrary *library) {

@@ -20,7 +20,11 @@
 #include "bundles/base/error.h"
 #include "bundles/sgx/elf.h"
 
-enum { ELF_LIBRARY_SYMBOLS_MAX = 1 << 20, ELF_LIBRARY_VERSIONS_MAX = 4096 };
+enum {
+    ELF_LIBRARY_SYMBOLS_MAX = 1 << 20,
+    ELF_LIBRARY_VERSIONS_MAX = 4096, /* wanted, and given */
+    ELF_LIBRARY_NAME_MAX = 8192      /* bytes of a symbol's or version's name, or a run path */
+};
 
 typedef struct ElfLibrary {
     Elf elf;
