@@ -12,19 +12,24 @@
 #include "bundles/base/text.h"
 #include "bundles/tool/repo.h"
 
+enum { PASSPHRASE_FILE_MAX = 16 * 1024 };
+
 static bool read_passphrase(const char *path, char *buffer, size_t size, Error *err) {
-    CLEANUP(buffer_done) Buffer text = BUFFER_INIT(TUF_PASSPHRASE_MAX);
-    if (!file_read(AT_FDCWD, path, &text, err)) {
-        return false;
+    CLEANUP(buffer_done) Buffer text = BUFFER_INIT(PASSPHRASE_FILE_MAX);
+    if (!buffer_reserve(&text, PASSPHRASE_FILE_MAX)) { /* all of it: no copy may stay behind */
+        return error_set(err, ERROR_MEMORY, "out of memory");
     }
+    bool good = file_read(AT_FDCWD, path, &text, err);
     size_t length = strcspn(buffer_text(&text), "\r\n");
     bool fits = length > 0 && length < size;
-    if (fits) {
+    if (good && fits) {
         memcpy(buffer, text.data, length);
         buffer[length] = '\0';
     }
-    bytes_cleanse(text.data, text.size);
-    return fits || error_set(err, ERROR_INPUT, "%s: its first line is no passphrase", path);
+    bytes_cleanse(text.data, text.capacity);
+    return good && (fits || error_set(err, ERROR_INPUT,
+                                      "%s: its first line is no passphrase: 1 to %zu bytes are needed", path,
+                                      size - 1));
 }
 
 static bool ask(void *context, const char *name, char *buffer, size_t size, Error *err) {
@@ -37,8 +42,9 @@ static bool ask(void *context, const char *name, char *buffer, size_t size, Erro
     }
     char prompt[256];
     (void)snprintf(prompt, sizeof prompt, "passphrase for key %.200s: ", name);
-    return (EVP_read_pw_string(buffer, (int)size, prompt, 0) == 0 && buffer[0] != '\0') ||
-           error_set(err, ERROR_USAGE, "no passphrase was given");
+    /* OpenSSL means the longest text, and writes a NUL behind it. */
+    return (EVP_read_pw_string(buffer, (int)size - 1, prompt, 0) == 0 && buffer[0] != '\0') ||
+           error_set(err, ERROR_USAGE, "no passphrase of at most %zu bytes was given", size - 1);
 }
 
 TufPassphrase repo_passphrase(const RepoOptions *options) {

@@ -156,7 +156,7 @@ TufFetcher tuf_offline_recorder(TufOfflineWriter *writer) {
 
 /* libarchive names failures by ARCHIVE_FATAL, ARCHIVE_WARN and more: only OK and EOF are not one. */
 static bool find_entry(struct archive *archive, const char *name, bool *ret_found, Error *err) {
-    for (size_t i = 0; i < 2 * TUF_OFFLINE_ENTRIES_MAX; i++) {
+    for (size_t members = 0;; members++) {
         struct archive_entry *entry = NULL;
         int result = archive_read_next_header(archive, &entry);
         if (result == ARCHIVE_EOF) {
@@ -166,6 +166,10 @@ static bool find_entry(struct archive *archive, const char *name, bool *ret_foun
         if (result != ARCHIVE_OK) {
             return error_set(err, ERROR_INPUT, "the offline file is damaged: %s", archive_text(archive));
         }
+        if (members == TUF_OFFLINE_MEMBERS_MAX) {
+            return error_set(err, ERROR_LIMIT, "the offline file has more than %d files",
+                             TUF_OFFLINE_MEMBERS_MAX);
+        }
         const char *found = archive_entry_pathname(entry);
         if (found != NULL && archive_entry_filetype(entry) == AE_IFREG &&
             archive_entry_hardlink(entry) == NULL && strcmp(found, name) == 0) {
@@ -173,7 +177,6 @@ static bool find_entry(struct archive *archive, const char *name, bool *ret_foun
             return true;
         }
     }
-    return error_set(err, ERROR_LIMIT, "the offline file has too many entries");
 }
 
 static TufFetched send_entry(struct archive *archive, const TufSink *sink, Error *err) {

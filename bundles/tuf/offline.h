@@ -12,7 +12,10 @@
 
 #include "bundles/tuf/fetcher.h"
 
-enum { TUF_OFFLINE_ENTRIES_MAX = 8192 };
+enum {
+    TUF_OFFLINE_ENTRIES_MAX = 8192,                       /* written */
+    TUF_OFFLINE_MEMBERS_MAX = 2 * TUF_OFFLINE_ENTRIES_MAX /* read: other writers add directories */
+};
 
 typedef struct TufOfflineWriter TufOfflineWriter;
 

@@ -77,6 +77,23 @@ static void an_encrypted_key_needs_its_passphrase(void **state) {
     assert_int_equal(ERR_peek_error(), 0);
 }
 
+static void a_passphrase_has_1023_bytes_at_most(void **state) {
+    (void)state;
+    for (int over = -1; over <= 1; over++) {
+        Error err = ERROR_INIT;
+        char letters[TUF_PASSPHRASE_MAX + 1] = {0};
+        memset(letters, 'p', (size_t)(TUF_PASSPHRASE_MAX - 1 + over));
+        const TufPassphrase passphrase = {say, letters};
+        AUTO_FREE char *path = text_format("%s/long%d.pem", directory, over);
+        CLEANUP(tuf_signer_freep) TufSigner *made = tuf_signer_generate("ed25519", &err);
+        assert_int_equal(tuf_signer_save(made, path, &passphrase, &err), over <= 0);
+        CLEANUP(tuf_signer_freep) TufSigner *loaded = tuf_signer_load(path, &passphrase, &err);
+        assert_int_equal(loaded != NULL, over <= 0);
+        letters[TUF_PASSPHRASE_MAX - 2 + over] = 'q'; /* the last byte counts */
+        assert_null(tuf_signer_load(path, &passphrase, &err));
+    }
+}
+
 static void a_public_key_can_be_listed_and_cannot_sign(void **state) {
     (void)state;
     Error err = ERROR_INIT;
@@ -109,6 +126,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(saved_keys_of_every_kind_load_and_sign_again),
         cmocka_unit_test(an_encrypted_key_needs_its_passphrase),
+        cmocka_unit_test(a_passphrase_has_1023_bytes_at_most),
         cmocka_unit_test(a_public_key_can_be_listed_and_cannot_sign),
         cmocka_unit_test(what_is_no_fit_key_is_refused_in_words),
     };
