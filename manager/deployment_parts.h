@@ -92,6 +92,7 @@ struct Deployment {
     Operation *undo; /* the rollback that ends it, if one was asked for */
     Error cause;     /* why it fails */
     sd_event_source *soak_timer, *trial_timer;
+    bool trial_due; /* a trial quote of the soak that has not come, be it that it could not be asked for */
     uint64_t soak_ends_ms;
     uint64_t answers_before, errors_before; /* counters of the new generation when its soak began */
 

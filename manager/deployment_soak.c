@@ -13,7 +13,10 @@
 #include "manager/timer.h"
 #include "manager/trouble.h"
 
-enum { ANSWERS_MIN = 20 }; /* fewer prove nothing */
+enum {
+    ANSWERS_MIN = 20,      /* fewer prove nothing */
+    NOT_CONNECTED_MS = 100 /* until it is asked again */
+};
 
 static void ask_trial(Deployment *deployment);
 
@@ -33,18 +36,19 @@ static int on_trial_timer(sd_event_source *source, uint64_t usec, void *context)
     return 0;
 }
 
+/* A trial quote that is due is waited for: it comes, or fails, or the generation ends. */
 static int on_soak_over(sd_event_source *source, uint64_t usec, void *context) {
     (void)source, (void)usec;
     Deployment *deployment = context;
     timer_stop(&deployment->soak_timer);
-    (void)deployment_swap_event(deployment, SWAP_EVENT_SOAK_OVER, NULL);
+    if (!deployment->trial_due) {
+        (void)deployment_swap_event(deployment, SWAP_EVENT_SOAK_OVER, NULL);
+    }
     return 0;
 }
 
-/* Also when there is no connection to it: it is being made again, or the generation's end is told next. */
-static bool ask_later(Deployment *deployment) {
-    return timer_start(deployment->event, &deployment->trial_timer, deployment->config->trial_interval_ms,
-                       on_trial_timer, deployment);
+static bool ask_later(Deployment *deployment, uint64_t milliseconds) {
+    return timer_start(deployment->event, &deployment->trial_timer, milliseconds, on_trial_timer, deployment);
 }
 
 static bool is_watching(const Deployment *deployment, const Generation *generation) {
@@ -102,9 +106,15 @@ static void on_trial(void *context, Generation *generation, const ControlMessage
         breach(deployment, &err);
         return;
     }
+    deployment->trial_due = false;
+    if (deployment->soak_timer == NULL) { /* it only waited for this one */
+        (void)deployment_swap_event(deployment, SWAP_EVENT_SOAK_OVER, NULL);
+        return;
+    }
     bool asked = generation_call(generation, CONTROL_STATUS, NULL, -1, DEPLOYMENT_CALL_MS, on_status,
                                  deployment, &err);
-    if ((!asked && err.kind != ERROR_UNAVAILABLE) || !ask_later(deployment)) {
+    if ((!asked && err.kind != ERROR_UNAVAILABLE) ||
+        !ask_later(deployment, deployment->config->trial_interval_ms)) {
         breach(deployment, &err);
     }
 }
@@ -115,11 +125,13 @@ static void ask_trial(Deployment *deployment) {
     if (generation == NULL) {
         return;
     }
-    /* Asked with some patience beyond what is allowed, so that a slow answer is told from none. */
+    deployment->trial_due = true;
+    /* Asked with some patience beyond what is allowed, so that a slow answer is told from none. Where there
+     * is no connection, it is being made again, or the generation's end is told next. */
     if (!generation_call(generation, CONTROL_TRIAL, NULL, -1,
                          deployment->config->trial_latency_max_ms + DEPLOYMENT_CALL_MS, on_trial, deployment,
                          &err) &&
-        !(err.kind == ERROR_UNAVAILABLE && ask_later(deployment))) {
+        !(err.kind == ERROR_UNAVAILABLE && ask_later(deployment, NOT_CONNECTED_MS))) {
         breach(deployment, &err);
     }
 }

@@ -136,6 +136,12 @@ class SwapTest(PlatformCase):
         self.assertEqual(node.serving()["state"], "serving")
         self.quotes(node)
 
+    def test_a_soak_does_not_end_before_its_trial_quote_has_come(self):
+        node = self.node({"swap": {"trial_latency_max": "300ms"}})
+        with self.platform.knobs(quote=1000000):
+            self.assertIn("a trial quote took", self.refused(node, TIMEOUT, "swap", SECOND, "--soak", "10ms"))
+        self.assertEqual(node.serving()["generation"], 1)
+
     def test_a_crash_in_the_soak_swaps_back(self):
         node = self.node()
         operation = node.ctl("swap", SECOND, "--soak", "60s", "--no-wait")
