@@ -60,7 +60,8 @@ typedef struct DeploymentSettings {
     bool looked;
     struct stat program, config; /* as they looked then */
     sd_event_source *source;     /* of the process that is asked now; NULL: none */
-    int pidfd, output;           /* of that */
+    sd_event_source *deadline;   /* of that */
+    int pidfd, output;           /* and */
     Error error;                 /* why it would not start */
 } DeploymentSettings;
 

@@ -11,7 +11,9 @@
 #include "bundles/base/file.h"
 #include "bundles/base/log.h"
 #include "bundles/base/process.h"
+#include "bundles/base/text.h"
 #include "manager/deployment_parts.h"
+#include "manager/timer.h"
 
 /* The sentence that it wrote before its end, without its name in front. */
 static void read_words(int output, char *text, size_t size) {
@@ -41,6 +43,7 @@ static void judge(DeploymentSettings *settings, ProcessExit how) {
 void deployment_settings_done(Deployment *deployment) {
     DeploymentSettings *settings = &deployment->settings;
     Error gone = ERROR_INIT;
+    timer_stop(&settings->deadline);
     if (settings->source != NULL) {
         (void)!process_signal(settings->pidfd, SIGKILL, &gone); /* unless it has ended */
         settings->source = sd_event_source_disable_unref(settings->source);
@@ -54,10 +57,28 @@ static int on_end(sd_event_source *source, int fd, uint32_t events, void *contex
     Deployment *deployment = context;
     ProcessExit how = {0};
     Error err = ERROR_INIT;
-    if (process_wait(fd, 0, &how, &err)) {
+    if (process_wait(fd, 0, &how, &err) && deployment->settings.deadline != NULL) {
         judge(&deployment->settings, how);
     }
     deployment_settings_done(deployment);
+    return 0;
+}
+
+/* As long as it may take to warm up; what is not known is asked again at the next look. */
+static int on_deadline(sd_event_source *source, uint64_t usec, void *context) {
+    (void)source, (void)usec;
+    Deployment *deployment = context;
+    DeploymentSettings *settings = &deployment->settings;
+    char allowed[24];
+    Error gone = ERROR_INIT;
+    timer_stop(&settings->deadline);
+    (void)!process_signal(settings->pidfd, SIGKILL, &gone); /* unless it has ended */
+    settings->error = ERROR_INIT;
+    error_set(&settings->error, ERROR_TIMEOUT,
+              "'quoted --check-config' has not come to an end in %s (swap.warm_up_timeout)",
+              text_format_duration(allowed, sizeof allowed, deployment->config->warm_up_timeout_ms));
+    log_warning("settings-not-checked", "error=\"%s\"", settings->error.text);
+    settings->looked = false;
     return 0;
 }
 
@@ -82,6 +103,11 @@ static bool ask(Deployment *deployment, Error *err) {
     }
     settings->pidfd = TAKE_FD(pidfd);
     settings->output = TAKE_FD(output);
+    if (!timer_start(deployment->event, &settings->deadline, deployment->config->warm_up_timeout_ms,
+                     on_deadline, deployment)) {
+        deployment_settings_done(deployment);
+        return error_set(err, ERROR_MEMORY, "out of memory");
+    }
     return true;
 }
 

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import unittest
+import unittest.mock
 
 from tests.support import node as nodes
 from tests.support.cases import PlatformCase
@@ -83,6 +84,20 @@ class Words(PlatformCase):
         nodes.wait_until(lambda: not self.problem(node, "settings"), "its end")
         node.quoted_path.unlink()
         nodes.wait_until(lambda: self.problem(node, "settings"), "the problem of a missing file")
+
+    def test_a_look_at_the_settings_that_does_not_end_is_given_up(self):
+        place = self.directory / "hanging"
+        place.mkdir()
+        shutil.copy(nodes.program("psw-manager"), place)  # it takes the quoted beside it
+        (place / "pswctl").symlink_to(nodes.program("pswctl"))
+        (place / "quoted").write_text(f"#!/bin/sh\necho $$ >>{place}/pids\nexec sleep 300\n")
+        (place / "quoted").chmod(0o755)
+        with unittest.mock.patch.dict(os.environ, PSW_BIN=str(place)):
+            node = self.make_node({"swap": {"warm_up_timeout": "300ms"}}).start()
+            found = nodes.wait_until(lambda: self.problem(node, "settings"), "the problem")
+        self.assertRegex(found["text"], r"^'quoted --check-config' has not come to an end in 300ms")
+        pid = int((place / "pids").read_text().split()[0])
+        nodes.wait_until(lambda: not os.path.exists(f"/proc/{pid}"), "its end")
 
     def test_metrics_that_nobody_can_ask_for_are_a_problem(self):
         with socket.create_server(("127.0.0.1", 0)) as taken:
