@@ -280,6 +280,10 @@ void deployment_swap_apply(Deployment *deployment, SwapStep step, const Error *c
     if (news && !journal_save(journal, &err)) {
         log_error("journal-not-written", "error=\"%s\"", err.text);
         if ((step.actions & (SWAP_START_NEW | SWAP_HAND_OVER)) != 0) {
+            if ((step.actions & SWAP_HAND_OVER) != 0) {
+                journal->swap.state =
+                    from; /* the new one has not heard of it: a lame duck goes on as it was */
+            }
             (void)deployment_swap_event(deployment, SWAP_EVENT_NEW_FAILED,
                                         &err); /* nothing has happened yet */
             return;

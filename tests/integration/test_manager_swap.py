@@ -246,6 +246,23 @@ class SwapTest(PlatformCase):
         self.assertGreater(node.ctl("swap", FIRST)["result"]["generation"], 2)
         self.quotes(node)
 
+    def test_a_swap_back_that_cannot_be_recorded_leaves_the_lame_duck_as_it_was(self):
+        node = self.node()
+        node.ctl("swap", SECOND)
+        duck = self.wait_role(node, "lame-duck")
+        journal, aside = node.directory / "state" / "journal.json", node.directory / "aside"
+        os.kill(duck["pid"], signal.SIGSTOP)  # so that its trial quote comes when the journal cannot be written
+        self.addCleanup(os.kill, duck["pid"], signal.SIGCONT)
+        operation = node.ctl("swap", FIRST, "--no-wait")
+        journal.rename(aside)
+        journal.mkdir()
+        os.kill(duck["pid"], signal.SIGCONT)
+        self.fails(node, operation, "journal")
+        journal.rmdir()
+        aside.rename(journal)
+        self.assertEqual(node.ctl("swap", FIRST)["result"]["generation"], 1)
+        self.assertEqual(node.serving()["pid"], duck["pid"])
+
     def test_without_a_former_bundle_there_is_no_rollback(self):
         node = self.node()
         self.assertIn("no other bundle served", self.refused(node, NOT_FOUND, "rollback"))
