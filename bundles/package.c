@@ -11,6 +11,7 @@
 
 #include "bundles/base/buffer.h"
 #include "bundles/base/cleanup.h"
+#include "bundles/base/text.h"
 #include "bundles/package_parts.h"
 
 enum { CHUNK_SIZE = 64 * 1024, CONTROL_SIZE_MAX = 1024 * 1024 };
@@ -121,21 +122,21 @@ static bool count_size(Reading *reading, uint64_t size, Error *err) {
            error_set(err, ERROR_LIMIT, "unpacks to more than %d times its size", PACKAGE_RATIO_MAX);
 }
 
-/* Without "./" and "/" in front. NULL: a name that no file of interest has. */
-static const char *clean_path(const char *path) {
+/* Without "./" and "/" in front, fit to be shown. A file counts whatever it is called; one whose name is not
+ * to be had in any form, too. NULL when out of memory. */
+static char *clean_path(struct archive_entry *entry) {
+    const char *path = archive_entry_pathname(entry);
     if (path == NULL) {
-        return NULL; /* not to be had in this locale */
+        path = archive_entry_pathname_utf8(entry); /* this locale does not have all of its letters */
     }
-    while (path[0] == '/' || (path[0] == '.' && path[1] == '/')) {
+    while (path != NULL && (path[0] == '/' || (path[0] == '.' && path[1] == '/'))) {
         path++;
     }
-    size_t length = strlen(path);
-    for (size_t i = 0; i < length; i++) {
-        if (path[i] < ' ' || path[i] == 0x7f) {
-            return NULL;
-        }
+    if (path == NULL || path[0] == 0) {
+        return strdup("(no name)");
     }
-    return length > 0 && length <= PACKAGE_PATH_MAX ? path : NULL;
+    AUTO_FREE char *start = strndup(path, PACKAGE_PATH_MAX);
+    return start != NULL ? text_show(start) : NULL;
 }
 
 static bool read_part(struct archive *archive, const char *path, Buffer *content, size_t size, Error *err) {
@@ -199,9 +200,14 @@ static bool each_file(Reading *reading, struct archive *archive, EntryFn entry, 
         if (size < 0 || !count_size(reading, (uint64_t)size, err)) {
             return size < 0 ? error_set(err, ERROR_INPUT, "a file has no size") : false;
         }
-        const char *path = clean_path(archive_entry_pathname(header));
-        bool plain = archive_entry_filetype(header) == AE_IFREG && archive_entry_hardlink(header) == NULL;
-        if (plain && path != NULL && !entry(reading, archive, path, (uint64_t)size, err)) {
+        if (archive_entry_filetype(header) != AE_IFREG || archive_entry_hardlink(header) != NULL) {
+            continue;
+        }
+        AUTO_FREE char *path = clean_path(header);
+        if (path == NULL) {
+            return error_set(err, ERROR_MEMORY, "out of memory");
+        }
+        if (!entry(reading, archive, path, (uint64_t)size, err)) {
             return false;
         }
     }

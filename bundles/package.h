@@ -18,7 +18,7 @@
 
 enum {
     PACKAGE_FILES_MAX = 65536,
-    PACKAGE_PATH_MAX = 1024,
+    PACKAGE_PATH_MAX = 1024, /* a longer one is cut */
     PACKAGE_TEXT_MAX = 128,
     PACKAGE_HEAD_SIZE = 64,
     PACKAGE_RATIO_MAX = 200
@@ -44,7 +44,8 @@ typedef struct PackageInfo {
 
 typedef struct PackageVisitor {
     void *context;
-    /* Is the file wanted? `head` are its first bytes, PACKAGE_HEAD_SIZE of them if it has so many. */
+    /* Paths are made fit to be shown (text_show). Is the file wanted? `head` are its first bytes,
+     * PACKAGE_HEAD_SIZE of them if it has so many. */
     bool (*wants)(void *context, const char *path, uint64_t size, Bytes head);
     /* Each wanted file; false ends the reading with its error. */
     bool (*file)(void *context, const PackageInfo *info, const char *path, Bytes content, Error *err);

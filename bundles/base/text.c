@@ -191,6 +191,63 @@ bool text_is_printable(const char *text, size_t max) {
     return true;
 }
 
+/* Bytes of the UTF-8 sequence that begins here; 0: there is none. */
+static size_t utf8_size(const uint8_t *at) {
+    static const struct {
+        uint8_t mask, lead; /* of the first byte */
+        uint32_t min;
+    } forms[] = {{0x80, 0x00, 0}, {0xe0, 0xc0, 0x80}, {0xf0, 0xe0, 0x800}, {0xf8, 0xf0, 0x10000}};
+    for (size_t form = 0; form < sizeof forms / sizeof *forms; form++) {
+        if ((at[0] & forms[form].mask) != forms[form].lead) {
+            continue;
+        }
+        uint32_t code = at[0] & (uint8_t)~forms[form].mask;
+        for (size_t i = 1; i <= form; i++) {
+            if ((at[i] & 0xc0) != 0x80) {
+                return 0; /* a NUL, too: nothing behind it is read */
+            }
+            code = code << 6 | (at[i] & 0x3f);
+        }
+        bool surrogate = code >= 0xd800 && code <= 0xdfff;
+        return code < forms[form].min || code > 0x10ffff || surrogate ? 0 : form + 1;
+    }
+    return 0;
+}
+
+bool text_is_utf8(const char *text) {
+    const uint8_t *at = (const uint8_t *)text;
+    while (*at != 0) {
+        size_t size = utf8_size(at);
+        if (size == 0) {
+            return false;
+        }
+        at += size;
+    }
+    return true;
+}
+
+char *text_show(const char *text) {
+    enum { ESCAPE_SIZE = 4 };
+    char *shown = malloc(strlen(text) * ESCAPE_SIZE + 1);
+    if (shown == NULL) {
+        return NULL;
+    }
+    char *to = shown;
+    for (const uint8_t *at = (const uint8_t *)text; *at != 0;) {
+        size_t size = utf8_size(at);
+        bool control = *at < 0x20 || *at == 0x7f || (size == 2 && at[0] == 0xc2 && at[1] < 0xa0);
+        if (size != 0 && !control) {
+            memcpy(to, at, size);
+            to += size;
+            at += size;
+        } else {
+            to += snprintf(to, ESCAPE_SIZE + 1, "\\x%02x", (unsigned)*at++);
+        }
+    }
+    *to = 0;
+    return shown;
+}
+
 bool text_copy(char *buffer, size_t size, const char *text) {
     size_t length = strnlen(text, size);
     if (length >= size) {

@@ -38,6 +38,13 @@ const char *text_format_duration(char *buffer, size_t size, uint64_t millisecond
 /* True if all of the text is printable ASCII (0x20 to 0x7e) and at most max bytes long. */
 bool text_is_printable(const char *text, size_t max);
 
+/* True if all of the text is well-formed UTF-8. */
+bool text_is_utf8(const char *text);
+
+/* A copy to show: control characters, and bytes that are not UTF-8, become \xHH. NULL when out of memory. The
+ * caller frees. */
+char *text_show(const char *text);
+
 /* Copies with a NUL; false (and nothing copied) if it does not fit. */
 bool text_copy(char *buffer, size_t size, const char *text);
 

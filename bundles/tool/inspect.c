@@ -6,6 +6,7 @@
 
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
+#include "bundles/base/text.h"
 #include "bundles/tool/confine.h"
 #include "bundles/tool/description.h"
 #include "bundles/tool/survey.h"
@@ -18,7 +19,7 @@ static const char help[] =
     "Says of every enclave in FILE what it is, who signed it, and whether its contents are what was signed.\n"
     "No SGX is needed. FILE is an enclave file, a SIGSTRUCT, a bundle (which is checked to its last byte as\n"
     "by 'psw-bundle verify'), a package (.deb, .rpm, or a tar archive), or a directory with such files at\n"
-    "any depth.\n"
+    "any depth (except tar archives).\n"
     "\n"
     "      --json         a list with one object an enclave instead of text (docs/enclaves.md)\n"
     "      --trust FILE   a trust policy to go by besides Intel's, up to 16 times; of a simulated platform\n"
@@ -67,12 +68,16 @@ static void drop_pending(Inspection *inspection) {
 
 static bool tell(Inspection *inspection, const Finding *finding, Error *err) {
     inspection->all_verified = inspection->all_verified && finding->report.verified;
+    AUTO_FREE char *shown = text_show(finding->path);
+    if (shown == NULL) {
+        return error_set(err, ERROR_MEMORY, "out of memory");
+    }
     if (inspection->list == NULL) {
-        description_print_enclave(&finding->report, finding->path);
+        description_print_enclave(&finding->report, shown);
         return true;
     }
-    return json_array_append_new(inspection->list, enclave_report_json(&finding->report, finding->path)) ==
-               0 ||
+    const char *path = text_is_utf8(finding->path) ? finding->path : shown; /* JSON has no other letters */
+    return json_array_append_new(inspection->list, enclave_report_json(&finding->report, path)) == 0 ||
            error_set(err, ERROR_MEMORY, "out of memory");
 }
 
@@ -118,7 +123,8 @@ static bool on_bundle(void *context, const char *path, const Manifest *manifest,
         return true;
     }
     if (inspection->list == NULL) {
-        (void)printf("%s: ", path);
+        AUTO_FREE char *shown = text_show(path);
+        (void)printf("%s: ", shown != NULL ? shown : "?");
         description_print_bundle(manifest, size);
     }
     for (size_t i = 0; good && i < inspection->pending_count; i++) {

@@ -4,6 +4,7 @@
 import json
 import os
 import shutil
+import tarfile
 import unittest
 
 from tests.support.cases import PlatformCase
@@ -89,6 +90,29 @@ class Inspect(PlatformCase):
         status, found, _ = self.inspect(place)
         self.assertEqual(status, 0)
         self.assertEqual([enclave["path"] for enclave in found], [str(place / "deep" / "picture.png")])
+
+    def test_an_enclave_counts_whatever_its_file_is_called(self):
+        names = [b"new\nline", "\u00e9\u20ac".encode(), b"no\xffletter", b"\x1b[31mred", b"-dash", b"two words", b"l" * 200]
+        place = os.fsencode(self.directory / "odd")
+        os.mkdir(place)
+        for name in names:
+            shutil.copy(self.qe3, os.path.join(place, name))
+        status, found, _ = self.inspect(self.directory / "odd")
+        self.assertEqual((status, len(found)), (0, len(names)))
+        self.assertLessEqual({"new\nline", "\u00e9\u20ac", "no\\xffletter"}, {os.path.basename(enclave["path"]) for enclave in found})
+        text = run("psw-bundle", "inspect", "--trust", self.trust, self.directory / "odd").stdout
+        self.assertNotIn("\x1b", text)
+        self.assertIn("new\\x0aline\n", text)
+        for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+            archive = self.directory / f"odd{form}.tar"
+            with tarfile.open(archive, "w", format=form) as tar:
+                for name in names:
+                    if form == tarfile.USTAR_FORMAT or name != b"no\xffletter":
+                        tar.add(os.path.join(place, name), arcname=os.fsdecode(name[:90]))
+                tar.add(self.qe3, arcname="deep")
+                count = len(tar.getnames())
+            status, found, error = self.inspect(archive)
+            self.assertEqual((status, len(found)), (0, count), error)
 
     def test_a_directory_without_enclaves_is_an_error(self):
         place = self.directory / "empty"

@@ -166,6 +166,35 @@ static void formatted_text_is_new_or_null(void **state) {
     assert_null(none);
 }
 
+static void what_is_shown_is_utf8_without_controls(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *shown;
+        bool utf8;
+    } cases[] = {
+        {"", "", true},
+        {"a b~", "a b~", true},
+        {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", true},
+        {"a\nb\x1b[1m\x7f", "a\\x0ab\\x1b[1m\\x7f", true},
+        {"\xc2\x9b", "\\xc2\\x9b", true},           /* a control character of two bytes */
+        {"\xc3", "\\xc3", false},                   /* cut short */
+        {"\xe2\x82", "\\xe2\\x82", false},          /* cut short */
+        {"\xc1\x81", "\\xc1\\x81", false},          /* longer than it has to be */
+        {"\xed\xa0\x80", "\\xed\\xa0\\x80", false}, /* half a pair */
+        {"\xf4\x90\x80\x80", "\\xf4\\x90\\x80\\x80", false},
+        {"\xff\x80z", "\\xff\\x80z", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        AUTO_FREE char *shown = text_show(cases[i].text);
+        assert_string_equal(shown, cases[i].shown);
+        assert_int_equal(text_is_utf8(cases[i].text), cases[i].utf8);
+    }
+    faults_arm(FAULT_FAIL, 1);
+    char *none = text_show("a");
+    assert_true(faults_disarm());
+    assert_null(none);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_is_digits_and_nothing_else),
@@ -180,6 +209,7 @@ int main(void) {
         cmocka_unit_test(printable_means_ascii_without_controls),
         cmocka_unit_test(a_copy_fits_or_is_not_made),
         cmocka_unit_test(formatted_text_is_new_or_null),
+        cmocka_unit_test(what_is_shown_is_utf8_without_controls),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
