@@ -133,7 +133,11 @@ static bool take_failure(Bytes text, Error *err) {
         kind == ERROR_NONE) {
         return broken(err);
     }
-    return error_set(err, kind, "%s", words);
+    error_set(err, kind, "%s", words);
+    for (char *at = err->text; *at != '\0'; at++) { /* which end up in logs and on terminals */
+        *at = (unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at;
+    }
+    return false;
 }
 
 typedef enum Turn { TURN_MORE, TURN_DONE, TURN_FAILED } Turn;
@@ -168,9 +172,12 @@ bool courier_fetch(int socket, const CourierRequest *request, const CourierSink 
         return false;
     }
     while (turn == TURN_MORE) {
-        ssize_t size = TEMP_FAILURE_RETRY(recv(socket, message, COURIER_MESSAGE_MAX, 0));
+        ssize_t size = TEMP_FAILURE_RETRY(recv(socket, message, COURIER_MESSAGE_MAX, MSG_TRUNC));
         if (size <= 0) {
             return error_set(err, ERROR_NETWORK, "the child with the network ended");
+        }
+        if (size > COURIER_MESSAGE_MAX) {
+            return broken(err);
         }
         turn = take_message(&reception, socket, (Bytes){message, (size_t)size}, ret_end, err);
     }
