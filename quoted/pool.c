@@ -61,10 +61,12 @@ static bool worker_init(Pool *pool, Worker *worker, Error *err) {
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     worker->scratch = malloc(SCRATCH_SIZE + AESM_BODY_SLACK);
     worker->quote = malloc(ANSWER_BUFFER_SIZE_MAX + ENGINE_GUARD_SIZE);
+    /* All of it now: no answer is to fail for want of memory later. */
+    bool answers = buffer_reserve(&worker->response.buffer, ANSWER_SIZE_MAX);
     pool->workers_count++;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = worker};
     if (worker->epoll_fd < 0 || worker->wake_fd < 0 || worker->scratch == NULL || worker->quote == NULL ||
-        epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->wake_fd, &event) != 0) {
+        !answers || epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->wake_fd, &event) != 0) {
         return error_set_errno(err, errno, "cannot prepare a thread");
     }
     int result = pthread_create(&worker->thread, NULL, worker_run, worker);

@@ -64,8 +64,9 @@ void sim_tcs_leave(SimTcsPool *pool, SimTcs *tcs) {
 
 bool sim_tcs_hash(SimTcs *tcs, const void *first, size_t first_size, const void *second, size_t second_size,
                   uint8_t ret_hash[32]) {
-    return EVP_DigestUpdate(tcs->hash, first, first_size) == 1 &&
+    /* Begun anew each time: where that fails for want of memory, the context must not be used. */
+    return EVP_DigestInit_ex(tcs->hash, NULL, NULL) == 1 &&
+           EVP_DigestUpdate(tcs->hash, first, first_size) == 1 &&
            EVP_DigestUpdate(tcs->hash, second, second_size) == 1 &&
-           EVP_DigestFinal_ex(tcs->hash, ret_hash, NULL) == 1 &&
-           EVP_DigestInit_ex(tcs->hash, NULL, NULL) == 1;
+           EVP_DigestFinal_ex(tcs->hash, ret_hash, NULL) == 1;
 }

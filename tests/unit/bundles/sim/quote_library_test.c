@@ -5,6 +5,7 @@
 #include "bundles/sgx/quote_library.h"
 
 #include <dlfcn.h>
+#include <openssl/crypto.h>
 #include <openssl/pem.h>
 #include <poll.h>
 #include <pthread.h>
@@ -704,6 +705,51 @@ static void quotes_go_on_beside_init_policy_and_knobs(void **state) {
     library_close(&library);
 }
 
+/* OpenSSL's memory: the allocation from which on there is no more, counted down; negative: there is always
+ * more. */
+static int allocations_left = -1;
+
+static bool memory_is_out(void) {
+    if (allocations_left > 0) {
+        allocations_left--;
+    }
+    return allocations_left == 0;
+}
+
+static void *take_memory(size_t size, const char *file, int line) {
+    (void)file;
+    (void)line;
+    return memory_is_out() ? NULL : malloc(size);
+}
+
+static void *resize_memory(void *memory, size_t size, const char *file, int line) {
+    (void)file;
+    (void)line;
+    return memory_is_out() ? NULL : realloc(memory, size);
+}
+
+static void give_memory_back(void *memory, const char *file, int line) {
+    (void)file;
+    (void)line;
+    free(memory);
+}
+
+static void quotes_without_memory_fail_and_later_ones_do_not(void **state) {
+    Library library = library_open(*state, &old_bundle);
+    Trial trial;
+    Quote3Error code = QUOTE3_ERROR_UNEXPECTED;
+    assert_int_equal(trial_begin(&library, &trial), QUOTE3_SUCCESS);
+    assert_int_equal(trial_quote(&library, &trial), QUOTE3_SUCCESS);
+    for (int allowed = 1; code != QUOTE3_SUCCESS; allowed++) {
+        allocations_left = allowed;
+        code = library.get_quote(&trial.report, trial.size, trial.quote);
+        allocations_left = -1;
+        assert_int_not_equal(code, QUOTE3_INVALID_REPORT);
+        assert_int_equal(trial_quote(&library, &trial), QUOTE3_SUCCESS);
+    }
+    library_close(&library);
+}
+
 #define TEST(name) cmocka_unit_test_setup(name, reset_knobs)
 
 int main(void) {
@@ -732,6 +778,10 @@ int main(void) {
         TEST(a_bundle_knows_its_platform_and_its_own_faults),
         TEST(with_the_daemon_s_address_set_nothing_is_done_in_process),
         TEST(quotes_go_on_beside_init_policy_and_knobs),
+        TEST(quotes_without_memory_fail_and_later_ones_do_not),
     };
+    if (CRYPTO_set_mem_functions(take_memory, resize_memory, give_memory_back) != 1) {
+        return 1;
+    }
     return cmocka_run_group_tests(tests, open_world, place_teardown);
 }
