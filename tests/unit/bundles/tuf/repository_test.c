@@ -17,243 +17,137 @@
 #include "bundles/base/file.h"
 #include "bundles/base/json.h"
 #include "bundles/base/text.h"
-#include "bundles/tuf/client.h"
-#include "bundles/tuf/directory.h"
 #include "bundles/tuf/offline.h"
+#include "tests/support/author.h"
 #include "tests/support/faults.h"
 
-#define NOW INT64_C(1800000000)
-enum { DAY = 86400, SIGNERS = 4 };
+#define TEST(name) cmocka_unit_test_setup_teardown(name, author_setup, author_teardown)
 
-typedef struct Place {
-    char path[64];
-    char *repository_path;
-    TufRepository *repository;
-    TufSigner *signers[SIGNERS]; /* root, targets, online, a spare */
-    int client_fd;
-    int64_t now;
-} Place;
-
-static void reopen(Place *place) {
-    Error err = ERROR_INIT;
-    tuf_repository_close(place->repository);
-    place->repository = tuf_repository_open(place->repository_path, place->now, &err);
-    if (place->repository == NULL) {
-        fail_msg("%s", err.text);
-    }
-}
-
-static void expect(bool worked, const Error *err) {
-    if (!worked) {
-        fail_msg("%s", err->text);
-    }
-}
-
-static void sign_all(Place *place) {
-    Error err = ERROR_INIT;
-    CLEANUP(json_freep) json_t *roles = tuf_repository_roles(place->repository, true, &err);
-    expect(roles != NULL, &err);
-    for (size_t i = 0; i < json_array_size(roles); i++) {
-        size_t count;
-        int64_t version;
-        err = ERROR_INIT;
-        bool signed_it = tuf_repository_sign(place->repository, json_string_value(json_array_get(roles, i)),
-                                             place->signers, SIGNERS, &count, &version, &err);
-        assert_true(signed_it || err.kind == ERROR_NOT_FOUND);
-    }
-}
-
-static bool publish_with(Place *place, size_t first, size_t count, Error *err) {
+static bool publish_with(Author *author, size_t first, size_t count, Error *err) {
     CLEANUP(json_freep) json_t *versions = NULL;
-    return tuf_repository_publish(place->repository, &place->signers[first], count, &versions, err);
+    return tuf_repository_publish(author->repository, &author->signers[first], count, &versions, err);
 }
 
-static bool publish(Place *place, Error *err) {
-    return publish_with(place, 2, 1, err);
+static bool publish(Author *author, Error *err) {
+    return publish_with(author, 2, 1, err);
 }
 
-static void sign_and_publish(Place *place) {
+static void sign_and_publish(Author *author) {
     Error err = ERROR_INIT;
-    sign_all(place);
-    expect(publish(place, &err), &err);
-}
-
-static bool add_target(Place *place, const char *role, const char *path, const char *content, Error *err) {
-    AUTO_CLOSE int fd = memfd_create("content", MFD_CLOEXEC);
-    assert_int_equal(write(fd, content, strlen(content)), (ssize_t)strlen(content));
-    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    return tuf_repository_add_target(place->repository, role, path, fd, NULL, err);
-}
-
-static int set_up(void **state) {
-    static Place place;
-    Error err = ERROR_INIT;
-    static const char *const roles[SIGNERS] = {"root", "targets", "snapshot"};
-    place = (Place){.now = NOW};
-    (void)snprintf(place.path, sizeof place.path, "/dev/shm/tuf-repository-test-XXXXXX");
-    assert_non_null(mkdtemp(place.path));
-    place.repository_path = text_format("%s/repository", place.path);
-    AUTO_FREE char *client_path = text_format("%s/client", place.path);
-    assert_int_equal(mkdir(client_path, 0755), 0);
-    place.client_fd = open(client_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    expect(tuf_repository_create(place.repository_path, NOW, &err), &err);
-    reopen(&place);
-    for (size_t i = 0; i < SIGNERS; i++) {
-        place.signers[i] = tuf_signer_generate("ed25519", &err);
-        expect(i == 3 || tuf_repository_add_keys(place.repository, roles[i], &place.signers[i], 1, 1, &err),
-               &err);
-    }
-    expect(tuf_repository_add_keys(place.repository, "timestamp", &place.signers[2], 1, 1, &err), &err);
-    *state = &place;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    Place *place = *state;
-    tuf_repository_close(place->repository);
-    for (size_t i = 0; i < SIGNERS; i++) {
-        tuf_signer_free(place->signers[i]);
-    }
-    (void)close(place->client_fd);
-    free(place->repository_path);
-    assert_true(file_remove_tree(AT_FDCWD, place->path, NULL));
-    return 0;
-}
-
-/* ---- a node that follows the repository ---- */
-
-static TufClient *open_client(Place *place, int dir_fd) {
-    Error err = ERROR_INIT;
-    CLEANUP(buffer_done) Buffer anchor = BUFFER_INIT(512000);
-    expect(file_read(tuf_repository_metadata_fd(place->repository), "1.root.json", &anchor, &err), &err);
-    TufClientOptions options = {.anchor = buffer_bytes(&anchor), .limits = TUF_LIMITS_DEFAULT};
-    TufClient *client = tuf_client_open(dir_fd, &options, &err);
-    expect(client != NULL, &err);
-    return client;
-}
-
-static bool take(void *context, const void *data, size_t size, Error *err) {
-    (void)err;
-    return buffer_append(context, data, size);
-}
-
-static bool read_target(TufClient *client, const TufFetcher *fetcher, int64_t now, const char *path,
-                        Buffer *content, Error *err) {
-    CLEANUP(tuf_target_done) TufTarget target = {0};
-    return tuf_client_refresh(client, fetcher, now, err) &&
-           tuf_client_find_target(client, fetcher, path, &target, err) &&
-           tuf_client_fetch_target(client, fetcher, &target, &(TufSink){take, content}, err);
+    author_sign_all(author);
+    author_expect(publish(author, &err), &err);
 }
 
 /* NULL content: it must not be found. */
-static void expect_node_reads(Place *place, const char *path, const char *content) {
+static void expect_node_reads(Author *author, const char *path, const char *content) {
     Error err = ERROR_INIT;
-    TufDirectory directory = {tuf_repository_metadata_fd(place->repository),
-                              tuf_repository_targets_fd(place->repository)};
-    TufFetcher fetcher = tuf_directory_fetcher(&directory);
+    const TufFetcher fetcher = tuf_directory_fetcher(&author->directory);
     CLEANUP(buffer_done) Buffer found = BUFFER_INIT(1000);
-    CLEANUP(tuf_client_closep) TufClient *client = open_client(place, place->client_fd);
-    bool read_it = read_target(client, &fetcher, place->now, path, &found, &err);
+    CLEANUP(tuf_client_closep) TufClient *client = author_node(author, author->client_fd);
+    bool read_it = author_node_reads(author, client, &fetcher, path, &found, &err);
     if (content == NULL) {
         assert_false(read_it);
         assert_int_equal(err.kind, ERROR_NOT_FOUND);
         assert_int_equal(tuf_client_problem(client)->rule, TUF_RULE_NONE);
         return;
     }
-    expect(read_it, &err);
+    author_expect(read_it, &err);
     assert_string_equal(buffer_text(&found), content);
 }
 
-static int64_t version(Place *place, const char *role) {
+static int64_t version(Author *author, const char *role) {
     int64_t found = -1;
     Error err = ERROR_INIT;
-    expect(tuf_repository_version(place->repository, role, &found, &err), &err);
+    author_expect(tuf_repository_version(author->repository, role, &found, &err), &err);
     return found;
 }
 
 static void what_is_published_is_what_nodes_read(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    expect(add_target(place, "targets", "a.bin", "one", &err), &err);
-    expect(add_target(place, "targets", "dir/b.bin", "two", &err), &err);
-    sign_and_publish(place);
-    expect_node_reads(place, "a.bin", "one");
-    expect_node_reads(place, "dir/b.bin", "two");
-    expect(add_target(place, "targets", "a.bin", "new", &err), &err);
-    expect(tuf_repository_remove_target(place->repository, "targets", "dir/b.bin", &err), &err);
-    expect_node_reads(place, "a.bin", "one"); /* a draft is no publication */
-    sign_and_publish(place);
-    expect_node_reads(place, "a.bin", "new");
-    expect_node_reads(place, "dir/b.bin", NULL);
-    assert_int_equal(version(place, "targets"), 2);
-    assert_int_equal(version(place, "root"), 1);
+    author_expect(author_add_target(author, "targets", "a.bin", "one", &err), &err);
+    author_expect(author_add_target(author, "targets", "dir/b.bin", "two", &err), &err);
+    sign_and_publish(author);
+    expect_node_reads(author, "a.bin", "one");
+    expect_node_reads(author, "dir/b.bin", "two");
+    author_expect(author_add_target(author, "targets", "a.bin", "new", &err), &err);
+    author_expect(tuf_repository_remove_target(author->repository, "targets", "dir/b.bin", &err), &err);
+    expect_node_reads(author, "a.bin", "one"); /* a draft is no publication */
+    sign_and_publish(author);
+    expect_node_reads(author, "a.bin", "new");
+    expect_node_reads(author, "dir/b.bin", NULL);
+    assert_int_equal(version(author, "targets"), 2);
+    assert_int_equal(version(author, "root"), 1);
 }
 
 static void nothing_is_written_unless_every_threshold_is_met(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    assert_false(publish(place, &err));
+    assert_false(publish(author, &err));
     assert_non_null(strstr(err.text, "role root: signed by 0 of its keys, 1 must sign"));
-    sign_all(place);
-    assert_false(publish_with(place, 0, 1, &err)); /* no online key */
+    author_sign_all(author);
+    assert_false(publish_with(author, 0, 1, &err)); /* no online key */
     assert_non_null(strstr(err.text, "role snapshot"));
-    assert_int_equal(version(place, "root"), 0);
-    assert_int_equal(version(place, "targets"), 0);
-    expect(publish(place, &err), &err);
+    assert_int_equal(version(author, "root"), 0);
+    assert_int_equal(version(author, "targets"), 0);
+    author_expect(publish(author, &err), &err);
 }
 
 static void a_change_after_signing_needs_a_new_signature(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    sign_all(place);
-    expect(add_target(place, "targets", "a.bin", "one", &err), &err);
-    assert_false(publish(place, &err));
+    author_sign_all(author);
+    author_expect(author_add_target(author, "targets", "a.bin", "one", &err), &err);
+    assert_false(publish(author, &err));
     assert_non_null(strstr(err.text, "role targets"));
-    sign_and_publish(place);
+    sign_and_publish(author);
 }
 
 static void a_rotated_root_needs_the_old_and_the_new_keys(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
     size_t count = 0;
     int64_t made = 0;
     char old[TUF_KEYID_SIZE];
-    sign_and_publish(place);
-    expect_node_reads(place, "none", NULL);
-    (void)snprintf(old, sizeof old, "%s", tuf_signer_keyid(place->signers[0]));
-    expect(tuf_repository_add_keys(place->repository, "root", &place->signers[3], 1, 0, &err), &err);
-    expect(tuf_repository_remove_key(place->repository, "root", old, &err), &err);
-    expect(tuf_repository_sign(place->repository, "root", &place->signers[3], 1, &count, &made, &err), &err);
+    sign_and_publish(author);
+    expect_node_reads(author, "none", NULL);
+    (void)snprintf(old, sizeof old, "%s", tuf_signer_keyid(author->signers[0]));
+    author_expect(tuf_repository_add_keys(author->repository, "root", &author->signers[3], 1, 0, &err), &err);
+    author_expect(tuf_repository_remove_key(author->repository, "root", old, &err), &err);
+    author_expect(
+        tuf_repository_sign(author->repository, "root", &author->signers[3], 1, &count, &made, &err), &err);
     assert_int_equal(count, 1);
-    assert_false(publish(place, &err));
+    assert_false(publish(author, &err));
     assert_non_null(strstr(err.text, "as root version 1 demands"));
-    expect(tuf_repository_sign(place->repository, "root", &place->signers[0], 1, &count, &made, &err), &err);
-    expect(publish(place, &err), &err);
-    assert_int_equal(version(place, "root"), 2);
-    expect_node_reads(place, "none", NULL);
+    author_expect(
+        tuf_repository_sign(author->repository, "root", &author->signers[0], 1, &count, &made, &err), &err);
+    author_expect(publish(author, &err), &err);
+    assert_int_equal(version(author, "root"), 2);
+    expect_node_reads(author, "none", NULL);
 }
 
 static void changed_online_keys_bring_a_new_snapshot(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
     static const char *const roles[] = {"snapshot", "timestamp"};
-    sign_and_publish(place);
-    expect_node_reads(place, "none", NULL);
+    sign_and_publish(author);
+    expect_node_reads(author, "none", NULL);
     for (size_t i = 0; i < 2; i++) {
-        expect(tuf_repository_add_keys(place->repository, roles[i], &place->signers[3], 1, 0, &err), &err);
-        expect(
-            tuf_repository_remove_key(place->repository, roles[i], tuf_signer_keyid(place->signers[2]), &err),
-            &err);
+        author_expect(tuf_repository_add_keys(author->repository, roles[i], &author->signers[3], 1, 0, &err),
+                      &err);
+        author_expect(tuf_repository_remove_key(author->repository, roles[i],
+                                                tuf_signer_keyid(author->signers[2]), &err),
+                      &err);
     }
-    sign_all(place);
-    assert_false(publish(place, &err));
-    expect(publish_with(place, 3, 1, &err), &err);
-    assert_int_equal(version(place, "snapshot"), 2);
-    expect_node_reads(place, "none", NULL);
+    author_sign_all(author);
+    assert_false(publish(author, &err));
+    author_expect(publish_with(author, 3, 1, &err), &err);
+    assert_int_equal(version(author, "snapshot"), 2);
+    expect_node_reads(author, "none", NULL);
 }
 
 static void a_delegated_role_speaks_for_its_paths(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
     static const char *const paths[] = {"vendor/*"};
     TufRepositoryDelegation delegation = {.from = "targets",
@@ -262,17 +156,18 @@ static void a_delegated_role_speaks_for_its_paths(void **state) {
                                           .paths = paths,
                                           .paths_count = 1,
                                           .threshold = 1};
-    expect(tuf_repository_delegate(place->repository, &delegation, &place->signers[3], 1, &err), &err);
-    expect(add_target(place, "vendor", "vendor/x", "theirs", &err), &err);
-    assert_false(add_target(place, "vendor", "y", "not theirs to say", &err));
+    author_expect(tuf_repository_delegate(author->repository, &delegation, &author->signers[3], 1, &err),
+                  &err);
+    author_expect(author_add_target(author, "vendor", "vendor/x", "theirs", &err), &err);
+    assert_false(author_add_target(author, "vendor", "y", "not theirs to say", &err));
     assert_non_null(strstr(err.text, "role vendor may not speak for it, as role targets delegates"));
-    sign_and_publish(place);
-    expect_node_reads(place, "vendor/x", "theirs");
-    CLEANUP(json_freep) json_t *roles = tuf_repository_roles(place->repository, false, &err);
+    sign_and_publish(author);
+    expect_node_reads(author, "vendor/x", "theirs");
+    CLEANUP(json_freep) json_t *roles = tuf_repository_roles(author->repository, false, &err);
     assert_int_equal(json_array_size(roles), 3);
 }
 
-static void delegate(Place *place, const char *from, const char *name, const char *pattern, unsigned bits) {
+static void delegate(Author *author, const char *from, const char *name, const char *pattern, unsigned bits) {
     Error err = ERROR_INIT;
     TufRepositoryDelegation delegation = {.from = from,
                                           .name = name,
@@ -280,41 +175,42 @@ static void delegate(Place *place, const char *from, const char *name, const cha
                                           .paths_count = pattern != NULL ? 1 : 0,
                                           .bit_length = bits,
                                           .threshold = 1};
-    expect(tuf_repository_delegate(place->repository, &delegation, &place->signers[3], 1, &err), &err);
+    author_expect(tuf_repository_delegate(author->repository, &delegation, &author->signers[3], 1, &err),
+                  &err);
 }
 
 static void targets_are_spread_over_bins_and_found_there(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
     char path[16];
-    delegate(place, "targets", "pk", NULL, 3);
+    delegate(author, "targets", "pk", NULL, 3);
     for (int i = 0; i < 20; i++) {
         (void)snprintf(path, sizeof path, "dir/%d", i);
-        expect(add_target(place, "pk", path, path, &err), &err);
+        author_expect(author_add_target(author, "pk", path, path, &err), &err);
     }
-    expect(tuf_repository_remove_target(place->repository, "pk", "dir/7", &err), &err);
-    sign_and_publish(place);
+    author_expect(tuf_repository_remove_target(author->repository, "pk", "dir/7", &err), &err);
+    sign_and_publish(author);
     for (int i = 0; i < 20; i++) {
         (void)snprintf(path, sizeof path, "dir/%d", i);
-        expect_node_reads(place, path, i == 7 ? NULL : path);
+        expect_node_reads(author, path, i == 7 ? NULL : path);
     }
-    CLEANUP(json_freep) json_t *groups = tuf_repository_groups(place->repository, false, &err);
+    CLEANUP(json_freep) json_t *groups = tuf_repository_groups(author->repository, false, &err);
     assert_int_equal(json_array_size(groups), 3);
     assert_int_equal(json_array_size(json_object_get(json_array_get(groups, 2), "roles")), 8);
     /* one changed bin is one new file */
-    expect(add_target(place, "pk", "dir/7", "again", &err), &err);
-    sign_and_publish(place);
-    expect_node_reads(place, "dir/7", "again");
+    author_expect(author_add_target(author, "pk", "dir/7", "again", &err), &err);
+    sign_and_publish(author);
+    expect_node_reads(author, "dir/7", "again");
     int64_t versions = 0;
     for (int i = 0; i < 8; i++) {
         (void)snprintf(path, sizeof path, "pk-%d", i);
-        versions += version(place, path);
+        versions += version(author, path);
     }
     assert_int_equal(versions, 9);
 }
 
 static void bins_keep_to_themselves(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
     static const char *const any[] = {"*"};
     static const struct {
@@ -324,7 +220,7 @@ static void bins_keep_to_themselves(void **state) {
     } bad[] = {{"targets", "other", 0, ERROR_CONFLICT}, {"targets", "pk", 4, ERROR_CONFLICT},
                {"targets", "qk", 3, ERROR_CONFLICT},    {"pk-1", "x", 0, ERROR_USAGE},
                {"targets", "pk", 0, ERROR_CONFLICT},    {"targets", "big", 11, ERROR_USAGE}};
-    delegate(place, "targets", "pk", NULL, 3);
+    delegate(author, "targets", "pk", NULL, 3);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         TufRepositoryDelegation delegation = {.from = bad[i].from,
                                               .name = bad[i].name,
@@ -332,132 +228,135 @@ static void bins_keep_to_themselves(void **state) {
                                               .paths_count = bad[i].bits == 0 ? 1 : 0,
                                               .bit_length = bad[i].bits};
         err = ERROR_INIT;
-        assert_false(tuf_repository_delegate(place->repository, &delegation, &place->signers[3], 1, &err));
+        assert_false(tuf_repository_delegate(author->repository, &delegation, &author->signers[3], 1, &err));
         assert_int_equal(err.kind, bad[i].kind);
     }
-    assert_false(add_target(place, "pk-0", "dir/1", "x", &err) &&
-                 add_target(place, "pk-1", "dir/1", "x", &err));
+    assert_false(author_add_target(author, "pk-0", "dir/1", "x", &err) &&
+                 author_add_target(author, "pk-1", "dir/1", "x", &err));
     assert_non_null(strstr(err.text, "may not speak for it"));
 }
 
 static void roles_by_name_and_bins_do_not_share_a_name(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    delegate(place, "targets", "pk-3", "a/*", 0);
-    delegate(place, "targets", "b", "b/*", 0);
+    delegate(author, "targets", "pk-3", "a/*", 0);
+    delegate(author, "targets", "b", "b/*", 0);
     TufRepositoryDelegation bins = {.from = "b", .name = "pk", .bit_length = 3, .threshold = 1};
-    assert_false(tuf_repository_delegate(place->repository, &bins, &place->signers[3], 1, &err));
+    assert_false(tuf_repository_delegate(author->repository, &bins, &author->signers[3], 1, &err));
     assert_int_equal(err.kind, ERROR_CONFLICT);
     bins.from = "targets";
     bins.name = "qk";
-    assert_false(tuf_repository_delegate(place->repository, &bins, &place->signers[3], 1, &err));
+    assert_false(tuf_repository_delegate(author->repository, &bins, &author->signers[3], 1, &err));
     assert_non_null(strstr(err.text, "either bins or named roles"));
     bins.from = "b";
-    expect(tuf_repository_delegate(place->repository, &bins, &place->signers[3], 1, &err), &err);
-    assert_false(add_target(place, "qk", "a/1", "x", &err)); /* b itself may not speak for it */
-    expect(add_target(place, "qk", "b/1", "x", &err), &err);
-    sign_and_publish(place);
-    expect_node_reads(place, "b/1", "x");
+    author_expect(tuf_repository_delegate(author->repository, &bins, &author->signers[3], 1, &err), &err);
+    assert_false(author_add_target(author, "qk", "a/1", "x", &err)); /* b itself may not speak for it */
+    author_expect(author_add_target(author, "qk", "b/1", "x", &err), &err);
+    sign_and_publish(author);
+    expect_node_reads(author, "b/1", "x");
 }
 
 static void a_delegation_that_is_taken_back_ends(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    delegate(place, "targets", "vendor", "vendor/*", 0);
-    expect(add_target(place, "vendor", "vendor/x", "theirs", &err), &err);
-    sign_and_publish(place);
-    expect_node_reads(place, "vendor/x", "theirs");
-    assert_false(tuf_repository_undelegate(place->repository, "targets", "none", &err));
-    expect(add_target(place, "vendor", "vendor/y", "too late", &err), &err);
-    expect(tuf_repository_undelegate(place->repository, "targets", "vendor", &err), &err);
-    assert_null(tuf_repository_draft(place->repository, "vendor", NULL));
-    sign_and_publish(place);
-    expect_node_reads(place, "vendor/x", NULL);
-    delegate(place, "targets", "pk", NULL, 1); /* which the named delegation had excluded */
-    sign_and_publish(place);
-    expect(tuf_repository_undelegate(place->repository, "targets", "pk", &err), &err);
-    sign_and_publish(place);
-    expect_node_reads(place, "vendor/x", NULL);
-    delegate(place, "targets", "vendor", "vendor/*", 0); /* with what it had listed */
-    sign_and_publish(place);
-    expect_node_reads(place, "vendor/x", "theirs");
+    delegate(author, "targets", "vendor", "vendor/*", 0);
+    author_expect(author_add_target(author, "vendor", "vendor/x", "theirs", &err), &err);
+    sign_and_publish(author);
+    expect_node_reads(author, "vendor/x", "theirs");
+    assert_false(tuf_repository_undelegate(author->repository, "targets", "none", &err));
+    author_expect(author_add_target(author, "vendor", "vendor/y", "too late", &err), &err);
+    author_expect(tuf_repository_undelegate(author->repository, "targets", "vendor", &err), &err);
+    assert_null(tuf_repository_draft(author->repository, "vendor", NULL));
+    sign_and_publish(author);
+    expect_node_reads(author, "vendor/x", NULL);
+    delegate(author, "targets", "pk", NULL, 1); /* which the named delegation had excluded */
+    sign_and_publish(author);
+    author_expect(tuf_repository_undelegate(author->repository, "targets", "pk", &err), &err);
+    sign_and_publish(author);
+    expect_node_reads(author, "vendor/x", NULL);
+    delegate(author, "targets", "vendor", "vendor/*", 0); /* with what it had listed */
+    sign_and_publish(author);
+    expect_node_reads(author, "vendor/x", "theirs");
 }
 
 static void what_changed_keys_leave_unsigned_is_signed_anew(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    delegate(place, "targets", "vendor", "vendor/*", 0);
-    expect(add_target(place, "vendor", "vendor/x", "theirs", &err), &err);
-    sign_and_publish(place);
-    expect_node_reads(place, "vendor/x", "theirs");
+    delegate(author, "targets", "vendor", "vendor/*", 0);
+    author_expect(author_add_target(author, "vendor", "vendor/x", "theirs", &err), &err);
+    sign_and_publish(author);
+    expect_node_reads(author, "vendor/x", "theirs");
     /* the vendor's key changes, and targets' key changes */
-    expect(tuf_repository_add_keys(place->repository, "vendor", &place->signers[0], 1, 2, &err), &err);
-    assert_false(publish(place, &err));
-    sign_and_publish(place);
-    assert_int_equal(version(place, "vendor"), 2);
-    expect_node_reads(place, "vendor/x", "theirs");
-    expect(tuf_repository_add_keys(place->repository, "targets", &place->signers[3], 1, 0, &err), &err);
-    sign_and_publish(place);
-    assert_int_equal(version(place, "targets"), 2); /* it satisfied the longer list as it was */
-    expect(tuf_repository_remove_key(place->repository, "targets", tuf_signer_keyid(place->signers[1]), &err),
-           &err);
-    sign_and_publish(place);
-    assert_int_equal(version(place, "targets"), 3);
-    expect_node_reads(place, "vendor/x", "theirs");
+    author_expect(tuf_repository_add_keys(author->repository, "vendor", &author->signers[0], 1, 2, &err),
+                  &err);
+    assert_false(publish(author, &err));
+    sign_and_publish(author);
+    assert_int_equal(version(author, "vendor"), 2);
+    expect_node_reads(author, "vendor/x", "theirs");
+    author_expect(tuf_repository_add_keys(author->repository, "targets", &author->signers[3], 1, 0, &err),
+                  &err);
+    sign_and_publish(author);
+    assert_int_equal(version(author, "targets"), 2); /* it satisfied the longer list as it was */
+    author_expect(
+        tuf_repository_remove_key(author->repository, "targets", tuf_signer_keyid(author->signers[1]), &err),
+        &err);
+    sign_and_publish(author);
+    assert_int_equal(version(author, "targets"), 3);
+    expect_node_reads(author, "vendor/x", "theirs");
 }
 
 static void a_draft_that_was_overtaken_or_expired_is_brought_up_to_date_by_signing(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
     json_t *renewed = NULL, *lacking = NULL;
-    sign_and_publish(place);
-    expect(add_target(place, "targets", "a.bin", "one", &err), &err);
-    sign_all(place);
-    place->now = NOW + 80 * DAY;
-    reopen(place);
-    expect(tuf_repository_renew(place->repository, -1, &place->signers[1], 2, &renewed, &lacking, &err),
-           &err);
+    sign_and_publish(author);
+    author_expect(author_add_target(author, "targets", "a.bin", "one", &err), &err);
+    author_sign_all(author);
+    author->now = AUTHOR_NOW + 80 * AUTHOR_DAY;
+    author_reopen(author);
+    author_expect(
+        tuf_repository_renew(author->repository, -1, &author->signers[1], 2, &renewed, &lacking, &err), &err);
     json_decref(renewed);
     json_decref(lacking);
-    assert_int_equal(version(place, "targets"), 2);
-    assert_false(publish(place, &err));
+    assert_int_equal(version(author, "targets"), 2);
+    assert_false(publish(author, &err));
     assert_non_null(strstr(err.text, "version 2 was published since the draft was made: sign it again"));
-    sign_all(place);
-    place->now += 91 * DAY;
-    reopen(place);
-    assert_false(publish(place, &err));
+    author_sign_all(author);
+    author->now += 91 * AUTHOR_DAY;
+    author_reopen(author);
+    assert_false(publish(author, &err));
     assert_non_null(strstr(err.text, "role targets: the draft expired at"));
-    sign_and_publish(place);
-    assert_int_equal(version(place, "targets"), 3);
-    expect_node_reads(place, "a.bin", "one");
+    sign_and_publish(author);
+    assert_int_equal(version(author, "targets"), 3);
+    expect_node_reads(author, "a.bin", "one");
 }
 
 static void an_expired_snapshot_is_not_published_again(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    sign_and_publish(place);
-    place->now = NOW + 31 * DAY;
-    reopen(place);
-    expect(publish(place, &err), &err);
-    assert_int_equal(version(place, "snapshot"), 2);
-    expect_node_reads(place, "none", NULL);
+    sign_and_publish(author);
+    author->now = AUTHOR_NOW + 31 * AUTHOR_DAY;
+    author_reopen(author);
+    author_expect(publish(author, &err), &err);
+    assert_int_equal(version(author, "snapshot"), 2);
+    expect_node_reads(author, "none", NULL);
 }
 
 static void what_clients_would_not_read_alike_is_not_published(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     static const char *const bad_paths[] = {"../x", "/x", "a b", "x?", "a//b", ""};
     static const char *const bad_patterns[] = {"a[b]", "a{b,c}", "a b", "a\\b", "!x"};
     static const char *const bad_names[] = {"root", "a/b", "a b", "", "..", "a+b"};
     for (size_t i = 0; i < sizeof bad_paths / sizeof *bad_paths; i++) {
         Error err = ERROR_INIT;
-        assert_false(add_target(place, "targets", bad_paths[i], "x", &err));
+        assert_false(author_add_target(author, "targets", bad_paths[i], "x", &err));
         assert_int_equal(err.kind, ERROR_USAGE);
     }
     for (size_t i = 0; i < sizeof bad_patterns / sizeof *bad_patterns; i++) {
         Error err = ERROR_INIT;
         TufRepositoryDelegation delegation = {
             .from = "targets", .name = "vendor", .paths = &bad_patterns[i], .paths_count = 1};
-        assert_false(tuf_repository_delegate(place->repository, &delegation, &place->signers[3], 1, &err));
+        assert_false(tuf_repository_delegate(author->repository, &delegation, &author->signers[3], 1, &err));
         assert_int_equal(err.kind, ERROR_USAGE);
     }
     for (size_t i = 0; i < sizeof bad_names / sizeof *bad_names; i++) {
@@ -465,82 +364,82 @@ static void what_clients_would_not_read_alike_is_not_published(void **state) {
         static const char *const any[] = {"*"};
         TufRepositoryDelegation delegation = {
             .from = "targets", .name = bad_names[i], .paths = any, .paths_count = 1};
-        assert_false(tuf_repository_delegate(place->repository, &delegation, &place->signers[3], 1, &err));
+        assert_false(tuf_repository_delegate(author->repository, &delegation, &author->signers[3], 1, &err));
         assert_int_equal(err.kind, ERROR_USAGE);
     }
 }
 
 static void a_threshold_that_cannot_be_met_is_refused(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    assert_false(tuf_repository_add_keys(place->repository, "root", &place->signers[3], 1, 3, &err));
+    assert_false(tuf_repository_add_keys(author->repository, "root", &author->signers[3], 1, 3, &err));
     assert_int_equal(err.kind, ERROR_USAGE);
     assert_false(
-        tuf_repository_remove_key(place->repository, "root", tuf_signer_keyid(place->signers[0]), &err));
-    assert_false(tuf_repository_remove_key(place->repository, "root", "none", &err));
+        tuf_repository_remove_key(author->repository, "root", tuf_signer_keyid(author->signers[0]), &err));
+    assert_false(tuf_repository_remove_key(author->repository, "root", "none", &err));
     assert_int_equal(err.kind, ERROR_NOT_FOUND);
 }
 
 static void renewal_does_what_the_keys_suffice_for_and_names_the_rest(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
     json_t *renewed = NULL, *lacking = NULL;
-    expect(add_target(place, "targets", "a.bin", "one", &err), &err);
-    sign_and_publish(place);
-    expect(tuf_repository_renew(place->repository, -1, &place->signers[2], 1, &renewed, &lacking, &err),
-           &err);
+    author_expect(author_add_target(author, "targets", "a.bin", "one", &err), &err);
+    sign_and_publish(author);
+    author_expect(
+        tuf_repository_renew(author->repository, -1, &author->signers[2], 1, &renewed, &lacking, &err), &err);
     assert_int_equal(json_array_size(renewed) + json_array_size(lacking), 0);
     json_decref(renewed);
     json_decref(lacking);
 
-    expect(add_target(place, "targets", "b.bin", "waits", &err),
-           &err);                /* an unsigned draft must not matter */
-    place->now = NOW + 80 * DAY; /* of 90; timestamp and snapshot have expired */
-    reopen(place);
-    expect(tuf_repository_renew(place->repository, -1, &place->signers[2], 1, &renewed, &lacking, &err),
-           &err);
+    author_expect(author_add_target(author, "targets", "b.bin", "waits", &err),
+                  &err);                        /* an unsigned draft must not matter */
+    author->now = AUTHOR_NOW + 80 * AUTHOR_DAY; /* of 90; timestamp and snapshot have expired */
+    author_reopen(author);
+    author_expect(
+        tuf_repository_renew(author->repository, -1, &author->signers[2], 1, &renewed, &lacking, &err), &err);
     assert_int_equal(json_array_size(renewed), 2);
     assert_int_equal(json_array_size(lacking), 1);
     assert_string_equal(json_string_value(json_array_get(lacking, 0)), "targets");
     json_decref(renewed);
     json_decref(lacking);
-    assert_int_equal(version(place, "timestamp"), 2);
-    assert_int_equal(version(place, "snapshot"), 2);
-    assert_int_equal(version(place, "targets"), 1);
-    expect_node_reads(place, "a.bin", "one");
+    assert_int_equal(version(author, "timestamp"), 2);
+    assert_int_equal(version(author, "snapshot"), 2);
+    assert_int_equal(version(author, "targets"), 1);
+    expect_node_reads(author, "a.bin", "one");
 
-    expect(tuf_repository_renew(place->repository, -1, &place->signers[1], 2, &renewed, &lacking, &err),
-           &err);
+    author_expect(
+        tuf_repository_renew(author->repository, -1, &author->signers[1], 2, &renewed, &lacking, &err), &err);
     assert_int_equal(json_array_size(lacking), 0);
     assert_string_equal(json_string_value(json_array_get(renewed, 0)), "targets");
     json_decref(renewed);
     json_decref(lacking);
-    assert_int_equal(version(place, "targets"), 2);
-    expect_node_reads(place, "a.bin", "one");
-    expect_node_reads(place, "b.bin", NULL);
+    assert_int_equal(version(author, "targets"), 2);
+    expect_node_reads(author, "a.bin", "one");
+    expect_node_reads(author, "b.bin", NULL);
 }
 
 static void an_expired_draft_is_not_published(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    sign_all(place);
-    place->now = NOW + 91 * DAY;
-    reopen(place);
-    assert_false(publish(place, &err));
+    author_sign_all(author);
+    author->now = AUTHOR_NOW + 91 * AUTHOR_DAY;
+    author_reopen(author);
+    assert_false(publish(author, &err));
     assert_non_null(strstr(err.text, "role targets: the draft expired at"));
 }
 
 static void two_writers_do_not_meet(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    assert_null(tuf_repository_open(place->repository_path, NOW, &err));
+    assert_null(tuf_repository_open(author->repository_path, AUTHOR_NOW, &err));
     assert_int_equal(err.kind, ERROR_CONFLICT);
-    assert_false(tuf_repository_create(place->repository_path, NOW, &err));
+    assert_false(tuf_repository_create(author->repository_path, AUTHOR_NOW, &err));
     assert_int_equal(err.kind, ERROR_CONFLICT);
 }
 
 static void a_misspelt_configuration_is_refused(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
     static const char *const bad[] = {
         "format: 1\nlifetime: {root: 1d, targets: 1d, snapshot: 1d, timestamp: soon}\n",
@@ -548,11 +447,11 @@ static void a_misspelt_configuration_is_refused(void **state) {
         "format: 1\nlifetime: {root: 1d, targets: 1d, snapshot: 1d}\n",
         "format: 1\nlifetime: {root: 1d, targets: 1d, snapshot: 1d, timestamp: 1d}\nsinger: []\n",
     };
-    AUTO_FREE char *config = text_format("%s/repo.yaml", place->repository_path);
-    tuf_repository_close(TAKE(place->repository));
+    AUTO_FREE char *config = text_format("%s/repo.yaml", author->repository_path);
+    tuf_repository_close(TAKE(author->repository));
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         assert_true(file_replace(AT_FDCWD, config, bad[i], strlen(bad[i]), 0644, &err));
-        assert_null(tuf_repository_open(place->repository_path, NOW, &err));
+        assert_null(tuf_repository_open(author->repository_path, AUTHOR_NOW, &err));
         assert_int_equal(err.kind, ERROR_CONFIG);
     }
 }
@@ -570,7 +469,7 @@ static const char *const kept_names[KEPT] = {"repository/public/metadata/timesta
 
 /* Version 1 is published and read by a node, version 2 is a signed draft: `kept` brings this state back. */
 typedef struct Sweep {
-    Place *place;
+    Author *author;
     int dir_fd;
     Buffer kept[KEPT];
 } Sweep;
@@ -588,7 +487,7 @@ static void sweep_prepare(void *context) {
         (void)snprintf(name, sizeof name, "client/roots/%d.json", number);
         (void)unlinkat(sweep->dir_fd, name, 0);
     }
-    reopen(sweep->place);
+    author_reopen(sweep->author);
     for (size_t i = 0; i < KEPT; i++) {
         AUTO_CLOSE int fd =
             openat(sweep->dir_fd, kept_names[i], O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -597,123 +496,119 @@ static void sweep_prepare(void *context) {
 }
 
 static bool sweep_run(void *context, Error *err) {
-    return publish_with(((Sweep *)context)->place, 2, 2, err);
+    return publish_with(((Sweep *)context)->author, 2, 2, err);
 }
 
 /* The node would refuse anything that went back, or that does not fit together. */
 static void sweep_check(void *context, FaultOutcome outcome) {
-    Place *place = ((Sweep *)context)->place;
+    Author *author = ((Sweep *)context)->author;
     Error err = ERROR_INIT;
-    TufDirectory directory = {tuf_repository_metadata_fd(place->repository),
-                              tuf_repository_targets_fd(place->repository)};
-    TufFetcher fetcher = tuf_directory_fetcher(&directory);
+    const TufFetcher fetcher = tuf_directory_fetcher(&author->directory);
     CLEANUP(buffer_done) Buffer found = BUFFER_INIT(1000);
-    CLEANUP(tuf_client_closep) TufClient *client = open_client(place, place->client_fd);
-    expect(read_target(client, &fetcher, place->now, "a.bin", &found, &err), &err);
+    CLEANUP(tuf_client_closep) TufClient *client = author_node(author, author->client_fd);
+    author_expect(author_node_reads(author, client, &fetcher, "a.bin", &found, &err), &err);
     bool is_new = strcmp(buffer_text(&found), "new") == 0;
-    reopen(place); /* what a child wrote, this one has not seen */
+    author_reopen(author); /* what a child wrote, this one has not seen */
     assert_true(is_new || (outcome != FAULT_SUCCEEDED && strcmp(buffer_text(&found), "old") == 0));
     if (outcome != FAULT_SUCCEEDED) {
-        expect(publish_with(place, 2, 2, &err), &err);
+        author_expect(publish_with(author, 2, 2, &err), &err);
         buffer_clear(&found);
-        expect(read_target(client, &fetcher, place->now, "a.bin", &found, &err), &err);
+        author_expect(author_node_reads(author, client, &fetcher, "a.bin", &found, &err), &err);
         assert_string_equal(buffer_text(&found), "new");
     }
 }
 
 /* The spare key comes in place of the one that signed so far. */
-static void rotate(Place *place, const char *role, size_t former) {
+static void rotate(Author *author, const char *role, size_t former) {
     Error err = ERROR_INIT;
-    expect(tuf_repository_add_keys(place->repository, role, &place->signers[3], 1, 0, &err), &err);
-    expect(tuf_repository_remove_key(place->repository, role, tuf_signer_keyid(place->signers[former]), &err),
-           &err);
+    author_expect(tuf_repository_add_keys(author->repository, role, &author->signers[3], 1, 0, &err), &err);
+    author_expect(
+        tuf_repository_remove_key(author->repository, role, tuf_signer_keyid(author->signers[former]), &err),
+        &err);
 }
 
 /* With every key but root's changed: nodes that know only the former root go on, at every moment. */
 static void a_publication_that_fails_or_dies_anywhere_is_finished_by_the_next(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    Sweep sweep = {.place = place, .dir_fd = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-    expect(add_target(place, "targets", "a.bin", "old", &err), &err);
-    sign_and_publish(place);
-    expect_node_reads(place, "a.bin", "old");
-    expect(add_target(place, "targets", "a.bin", "new", &err), &err);
-    rotate(place, "targets", 1);
-    rotate(place, "snapshot", 2);
-    rotate(place, "timestamp", 2);
-    sign_all(place);
+    Sweep sweep = {.author = author, .dir_fd = author->dir_fd};
+    author_expect(author_add_target(author, "targets", "a.bin", "old", &err), &err);
+    sign_and_publish(author);
+    expect_node_reads(author, "a.bin", "old");
+    author_expect(author_add_target(author, "targets", "a.bin", "new", &err), &err);
+    rotate(author, "targets", 1);
+    rotate(author, "snapshot", 2);
+    rotate(author, "timestamp", 2);
+    author_sign_all(author);
     for (size_t i = 0; i < KEPT; i++) {
         buffer_init(&sweep.kept[i], 100000);
-        expect(file_read(sweep.dir_fd, kept_names[i], &sweep.kept[i], &err), &err);
+        author_expect(file_read(sweep.dir_fd, kept_names[i], &sweep.kept[i], &err), &err);
     }
     faults_sweep(
         &(FaultSweep){.context = &sweep, .prepare = sweep_prepare, .run = sweep_run, .check = sweep_check});
     for (size_t i = 0; i < KEPT; i++) {
         buffer_done(&sweep.kept[i]);
     }
-    (void)close(sweep.dir_fd);
 }
 
 /* ---- one file for nodes without a network ---- */
 
-static bool read_offline(Place *place, int fd, Buffer *content, Error *err) {
+static bool read_offline(Author *author, int fd, Buffer *content, Error *err) {
     char path[] = "/dev/shm/tuf-offline-test-XXXXXX";
     assert_non_null(mkdtemp(path));
     int dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     TufOffline offline = {fd};
     TufFetcher fetcher = tuf_offline_fetcher(&offline);
-    TufClient *client = open_client(place, dir_fd);
-    bool read_it = read_target(client, &fetcher, place->now, "dir/a.bin", content, err);
+    TufClient *client = author_node(author, dir_fd);
+    bool read_it = author_node_reads(author, client, &fetcher, "dir/a.bin", content, err);
     tuf_client_close(client);
     (void)close(dir_fd);
     assert_true(file_remove_tree(AT_FDCWD, path, NULL));
     return read_it;
 }
 
-static void export(Place *place, int fd) {
+static void export(Author *author, int fd) {
     Error err = ERROR_INIT;
-    TufDirectory directory = {tuf_repository_metadata_fd(place->repository),
-                              tuf_repository_targets_fd(place->repository)};
-    TufFetcher from = tuf_directory_fetcher(&directory);
+    const TufFetcher from = tuf_directory_fetcher(&author->directory);
     TufOfflineWriter *writer = tuf_offline_writer_new(fd, &from, &err);
     TufFetcher recorder = tuf_offline_recorder(writer);
     CLEANUP(buffer_done) Buffer content = BUFFER_INIT(1000);
-    TufClient *client = open_client(place, place->client_fd);
-    expect(read_target(client, &recorder, place->now, "dir/a.bin", &content, &err), &err);
-    expect(tuf_offline_writer_end(writer, &err), &err);
+    TufClient *client = author_node(author, author->client_fd);
+    author_expect(author_node_reads(author, client, &recorder, "dir/a.bin", &content, &err), &err);
+    author_expect(tuf_offline_writer_end(writer, &err), &err);
     tuf_offline_writer_free(writer);
     tuf_client_close(client);
 }
 
 static void an_offline_file_is_read_as_a_server_would_be(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    expect(add_target(place, "targets", "dir/a.bin", "offline", &err), &err);
-    sign_and_publish(place);
+    author_expect(author_add_target(author, "targets", "dir/a.bin", "offline", &err), &err);
+    sign_and_publish(author);
     AUTO_CLOSE int fd = memfd_create("offline", MFD_CLOEXEC);
-    export(place, fd);
+    export(author, fd);
     CLEANUP(buffer_done) Buffer content = BUFFER_INIT(1000);
-    expect(read_offline(place, fd, &content, &err), &err);
+    author_expect(read_offline(author, fd, &content, &err), &err);
     assert_string_equal(buffer_text(&content), "offline");
 }
 
 static void a_damaged_or_forged_offline_file_is_refused(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    expect(add_target(place, "targets", "dir/a.bin", "offline", &err), &err);
-    sign_and_publish(place);
+    author_expect(author_add_target(author, "targets", "dir/a.bin", "offline", &err), &err);
+    sign_and_publish(author);
     AUTO_CLOSE int fd = memfd_create("offline", MFD_CLOEXEC);
-    export(place, fd);
+    export(author, fd);
     CLEANUP(buffer_done) Buffer whole = BUFFER_INIT(1000000);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
-    expect(file_read_fd(fd, "offline", &whole, &err), &err);
+    author_expect(file_read_fd(fd, "offline", &whole, &err), &err);
     char *content = memmem(whole.data, whole.size, "offline", 7);
     assert_non_null(content);
     size_t at = (size_t)(content - (char *)whole.data);
     CLEANUP(buffer_done) Buffer found = BUFFER_INIT(1000);
 
     assert_int_equal(pwrite(fd, "OFFLINE", 7, (off_t)at), 7);
-    assert_false(read_offline(place, fd, &found, &err));
+    assert_false(read_offline(author, fd, &found, &err));
     assert_int_equal(err.kind, ERROR_VERIFY);
 
     for (size_t cut = 0; cut < at + 7; cut += 97) {
@@ -721,7 +616,7 @@ static void a_damaged_or_forged_offline_file_is_refused(void **state) {
         assert_int_equal(ftruncate(fd, 0), 0);
         assert_int_equal(pwrite(fd, whole.data, cut, 0), (ssize_t)cut);
         buffer_clear(&found);
-        assert_false(read_offline(place, fd, &found, &inner));
+        assert_false(read_offline(author, fd, &found, &inner));
         assert_int_not_equal(inner.kind, ERROR_NONE);
     }
 }
@@ -730,15 +625,14 @@ static TufFetched fetch_path(TufDirectory *directory, TufFetchKind kind, const c
     TufFetcher fetcher = tuf_directory_fetcher(directory);
     CLEANUP(buffer_done) Buffer content = BUFFER_INIT(100000);
     TufRequest request = {.kind = kind, .path = path, .size_max = 100000};
-    return fetcher.fetch(fetcher.context, &request, &(TufSink){take, &content}, err);
+    return fetcher.fetch(fetcher.context, &request, &(TufSink){author_gather, &content}, err);
 }
 
 static void a_directory_is_never_left(void **state) {
-    Place *place = *state;
+    Author *author = *state;
     Error err = ERROR_INIT;
-    sign_and_publish(place);
-    TufDirectory directory = {tuf_repository_metadata_fd(place->repository),
-                              tuf_repository_targets_fd(place->repository)};
+    sign_and_publish(author);
+    TufDirectory directory = author->directory;
     assert_int_equal(fetch_path(&directory, TUF_FETCH_METADATA, "timestamp.json", &err), TUF_FETCHED_ALL);
     assert_int_equal(fetch_path(&directory, TUF_FETCH_METADATA, "9.root.json", &err), TUF_FETCHED_ABSENT);
     assert_int_equal(fetch_path(&directory, TUF_FETCH_METADATA, "..%2F..%2Frepo.yaml", &err),
@@ -748,8 +642,6 @@ static void a_directory_is_never_left(void **state) {
     assert_int_not_equal(fetch_path(&directory, TUF_FETCH_TARGET, "/etc/passwd", &err), TUF_FETCHED_ALL);
     assert_int_equal(fetch_path(&directory, TUF_FETCH_TARGET, "%zz", &err), TUF_FETCHED_ABSENT);
 }
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
