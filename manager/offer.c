@@ -91,6 +91,15 @@ static bool copy_facts(json_t *to, const json_t *custom) {
            copy_isv_svns(to, custom);
 }
 
+/* As much of a path as is shown, which is JSON's and so UTF-8, up to the end of a character. */
+static size_t shown_length(const char *path) {
+    size_t length = strnlen(path, PATH_MAX_SIZE);
+    while (length > 0 && ((unsigned char)path[length] & 0xc0) == 0x80) {
+        length--;
+    }
+    return length;
+}
+
 bool offer_channel_add(json_t *channel, const char *path, uint64_t length, const json_t *custom, Error *err) {
     json_t *candidates = json_object_get(channel, "candidates");
     const char *fault = NULL;
@@ -112,11 +121,11 @@ bool offer_channel_add(json_t *channel, const char *path, uint64_t length, const
             "psw-bundle repo add";
     }
     json_t *candidate =
-        json_pack("{s:s%, s:I}", "path", path, strnlen(path, PATH_MAX_SIZE), "length", (json_int_t)length);
+        json_pack("{s:s%, s:I}", "path", path, shown_length(path), "length", (json_int_t)length);
     bool good = candidate != NULL && (fault != NULL ? json_put(candidate, "malformed", json_string(fault))
                                                     : copy_facts(candidate, custom));
     return (json_array_append_new(candidates, candidate) == 0 && good) ||
-           error_set(err, ERROR_MEMORY, "out of memory, or a path that is not UTF-8");
+           error_set(err, ERROR_MEMORY, "out of memory");
 }
 
 static const char *channel_floor(const json_t *channel) {

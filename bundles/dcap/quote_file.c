@@ -22,11 +22,13 @@ bool quote_file_decode(Bytes file, const char *name, Buffer *quote, Error *err) 
     CLEANUP(buffer_done) Buffer dense = BUFFER_INIT(QUOTE_FILE_MAX);
     if (!is_text(file)) {
         return buffer_append(quote, file.data, file.size) ||
-               error_set(err, ERROR_LIMIT, "%s: %zu bytes are no quote", name, file.size);
+               error_set(err, ERROR_LIMIT, "%s: %zu bytes are no quote: it has at most %d", name, file.size,
+                         QUOTE_FILE_MAX);
     }
     for (size_t at = 0; at < file.size; at++) {
         if (!is_blank(file.data[at]) && !buffer_append(&dense, &file.data[at], 1)) {
-            return error_set(err, ERROR_LIMIT, "%s: %zu bytes are no quote", name, file.size);
+            return error_set(err, ERROR_LIMIT, "%s: more than %d letters and digits are no quote", name,
+                             QUOTE_FILE_MAX);
         }
     }
     Bytes text = encoding_without_0x(buffer_bytes(&dense));

@@ -13,7 +13,7 @@
 enum { QUOTE_FILE_MAX = 256 * 1024 };
 
 /* Appends the raw quote to the buffer. Text may have blanks, line ends, "0x" before hex, and base64 for URLs.
- * ERROR_INPUT. */
+ * ERROR_INPUT, ERROR_LIMIT. */
 bool quote_file_decode(Bytes file, const char *name, Buffer *quote, Error *err)
     __attribute__((warn_unused_result));
 

@@ -83,11 +83,60 @@ static void the_limits_of_a_channel_hold_exactly(void **state) {
     }
 }
 
+/* What a target's path, name, urgency and notes of so many letters become. */
+static json_t *candidate_with(const char *path, size_t name, size_t urgency, size_t notes) {
+    static const char digest[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    Error err = ERROR_INIT;
+    char letters[512];
+    memset(letters, 'x', sizeof letters);
+    CLEANUP(json_freep)
+    json_t *custom = json_pack("{s:s%, s:s, s:s, s:s%, s:s%}", "name", letters, name, "version", "1.1",
+                               "bundle", digest, "urgency", letters, urgency, "notes", letters, notes);
+    CLEANUP(json_freep) json_t *channel = offer_channel_new();
+    assert_true(offer_channel_add(channel, path, 1000, custom, &err));
+    return json_incref(json_array_get(json_object_get(channel, "candidates"), 0));
+}
+
+static size_t length_of(const json_t *candidate, const char *key) {
+    return json_string_length(json_object_get(candidate, key));
+}
+
+static void texts_that_are_too_long_are_left_out_and_names_make_a_target_malformed(void **state) {
+    (void)state;
+    enum { NAME = 64, URGENCY = 32, NOTES = 256 };
+    for (int over = -1; over <= 1; over++) {
+        CLEANUP(json_freep)
+        json_t *texts = candidate_with("p", 1, (size_t)(URGENCY + over), (size_t)(NOTES + over));
+        assert_int_equal(length_of(texts, "urgency"), over <= 0 ? URGENCY + over : 0);
+        assert_int_equal(length_of(texts, "notes"), over <= 0 ? NOTES + over : 0);
+        CLEANUP(json_freep) json_t *name = candidate_with("p", (size_t)(NAME + over), 0, 0);
+        assert_int_equal(length_of(name, "malformed") > 0, over > 0);
+    }
+}
+
+static void a_path_that_is_too_long_is_shown_as_far_as_whole_characters_go(void **state) {
+    (void)state;
+    enum { PATH = 200 };
+    for (int over = -1; over <= 1; over++) {
+        char path[PATH + 8] = "";
+        memset(path, 'p', (size_t)(PATH + over));
+        CLEANUP(json_freep) json_t *plain = candidate_with(path, 1, 0, 0);
+        assert_int_equal(length_of(plain, "path"), PATH + (over < 0 ? over : 0));
+        assert_int_equal(length_of(plain, "malformed") > 0, over > 0);
+        memcpy(path + PATH - 2 + over, "\xe2\x82\xac", 4); /* a character that ends one byte behind that */
+        CLEANUP(json_freep) json_t *euro = candidate_with(path, 1, 0, 0);
+        assert_int_equal(length_of(euro, "path"), over < 0 ? PATH : PATH - 2 + over);
+        assert_int_equal(length_of(euro, "malformed") > 0, over >= 0);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_isv_svns_of_a_target_come_with_it),
         cmocka_unit_test(isv_svns_that_are_not_whole_and_sound_count_as_none),
         cmocka_unit_test(the_limits_of_a_channel_hold_exactly),
+        cmocka_unit_test(texts_that_are_too_long_are_left_out_and_names_make_a_target_malformed),
+        cmocka_unit_test(a_path_that_is_too_long_is_shown_as_far_as_whole_characters_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
