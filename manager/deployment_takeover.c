@@ -13,6 +13,7 @@
 #include "bundles/base/listener.h"
 #include "bundles/base/log.h"
 #include "bundles/base/process.h"
+#include "bundles/base/text.h"
 #include "manager/deployment_parts.h"
 #include "manager/foreign_unit.h"
 #include "manager/timer.h"
@@ -126,8 +127,10 @@ static void hold(Deployment *deployment) {
     takeover->held = true;
     take_silent(deployment);
     journal_note(deployment->journal, deployment->journal->swap.operation, deployment_itself,
-                 "foreign-stopped", "process %d, %u attempts, %zu silent connections taken along",
-                 (int)foreign_of(deployment).pid, takeover->tries, takeover->count);
+                 "foreign-stopped", "process %d, %u %s, %zu silent %s taken along",
+                 (int)foreign_of(deployment).pid, takeover->tries,
+                 text_plural(takeover->tries, "attempt", "attempts"), takeover->count,
+                 text_plural(takeover->count, "connection", "connections"));
     log_info("foreign-stopped", "pid=%d attempts=%u silent=%zu milliseconds=%llu",
              (int)foreign_of(deployment).pid, takeover->tries, takeover->count,
              (unsigned long long)(clock_monotonic_ms() - takeover->since_ms));

@@ -252,11 +252,11 @@ bool foreign_find(const char *path, ForeignId *ret_id, char ret_name[FOREIGN_NAM
                                "the process that listens on %s is not to be found here: it runs in another "
                                "container, and has to be ended there",
                                path)
-                   : error_set(
-                         err, ERROR_PERMISSION,
-                         "the process that listens on %s is none that uid %u may look into (%u others): "
-                         "psw-manager needs CAP_SYS_PTRACE for that",
-                         path, geteuid(), search.unreadable);
+                   : error_set(err, ERROR_PERMISSION,
+                               "the process that listens on %s is none that uid %u may look into (%u %s): "
+                               "psw-manager needs CAP_SYS_PTRACE for that",
+                               path, geteuid(), search.unreadable,
+                               text_plural(search.unreadable, "other", "others"));
     }
     if (search.others > 0) {
         return error_set(err, ERROR_CONFLICT,

@@ -182,6 +182,10 @@ const char *text_format_duration(char *buffer, size_t size, uint64_t millisecond
     return buffer;
 }
 
+const char *text_plural(uint64_t count, const char *one, const char *many) {
+    return count == 1 ? one : many;
+}
+
 bool text_is_printable(const char *text, size_t max) {
     for (size_t at = 0; text[at] != 0; at++) {
         if (at >= max || text[at] < 0x20 || text[at] > 0x7e) {

@@ -35,6 +35,9 @@ const char *text_format_size(char *buffer, size_t size, uint64_t bytes);
 /* 93784000 -> "1d2h" (the two largest units); returns buffer. At least 24 bytes. */
 const char *text_format_duration(char *buffer, size_t size, uint64_t milliseconds);
 
+/* For "1 file" and "2 files": the word for so many. */
+const char *text_plural(uint64_t count, const char *one, const char *many);
+
 /* True if all of the text is printable ASCII (0x20 to 0x7e) and at most max bytes long. */
 bool text_is_printable(const char *text, size_t max);
 

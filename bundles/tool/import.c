@@ -10,6 +10,7 @@
 #include "bundles/base/clock.h"
 #include "bundles/base/file.h"
 #include "bundles/base/json.h"
+#include "bundles/base/text.h"
 #include "bundles/bundle.h"
 #include "bundles/tool/confine.h"
 #include "bundles/tool/draft.h"
@@ -56,12 +57,15 @@ static void print_text(const Import *import, const Manifest *manifest, const Ord
         (void)printf("%s %s: %s%s%s: %s\n", item->as != NULL ? "took" : "left", item->package, item->path,
                      item->as != NULL ? " as " : "", item->as != NULL ? item->as : "", item->text);
     }
-    (void)printf("left %zu other files: programs' data, documentation, configuration\n",
-                 import_others_count(import));
+    const size_t others = import_others_count(import);
+    (void)printf("left %zu other %s: programs' data, documentation, configuration\n", others,
+                 text_plural(others, "file", "files"));
     if (manifest != NULL) {
         digest_format(&manifest->digest, hex);
-        (void)printf("%s: %s %s, %zu files, %llu KiB of EPC\n  bundle  %s\n", order->output, manifest->name,
-                     manifest->version, manifest->files_count, (unsigned long long)manifest->epc_kib, hex);
+        (void)printf("%s: %s %s, %zu %s, %llu KiB of EPC\n  bundle  %s\n", order->output, manifest->name,
+                     manifest->version, manifest->files_count,
+                     text_plural(manifest->files_count, "file", "files"),
+                     (unsigned long long)manifest->epc_kib, hex);
     }
 }
 

@@ -9,6 +9,7 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
 #include "bundles/base/file.h"
+#include "bundles/base/text.h"
 #include "bundles/tool/output.h"
 #include "bundles/tool/repo.h"
 #include "bundles/tool/tool.h"
@@ -152,7 +153,7 @@ int repo_export(int argc, char **argv) {
         !output_commit(output, &err)) {
         return tool_fail(&err);
     }
-    (void)printf("%s: %zu targets, %" PRIu64 " bytes of them\n", options.output, exported.count,
-                 exported.bytes);
+    (void)printf("%s: %zu %s, %" PRIu64 " bytes\n", options.output, exported.count,
+                 text_plural(exported.count, "target", "targets"), exported.bytes);
     return tool_finish();
 }

@@ -50,8 +50,9 @@ static int report(const RepoOptions *options, json_t *removed) {
     if (json_array_size(removed) == 0) {
         (void)printf("nothing to remove\n");
     } else {
-        (void)printf("%s: %zu files, %s\n", options->dry_run ? "would be removed" : "removed",
-                     json_array_size(removed), text_format_size(size, sizeof size, sum(removed)));
+        const size_t count = json_array_size(removed);
+        (void)printf("%s: %zu %s, %s\n", options->dry_run ? "would be removed" : "removed", count,
+                     text_plural(count, "file", "files"), text_format_size(size, sizeof size, sum(removed)));
     }
     return tool_finish();
 }

@@ -6,6 +6,7 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
 #include "bundles/base/json.h"
+#include "bundles/base/text.h"
 #include "bundles/tool/repo.h"
 #include "bundles/tool/tool.h"
 
@@ -113,8 +114,8 @@ static bool sign_group(Signing *signing, const json_t *group, Error *err) {
         return true;
     }
     if (json_array_size(roles) > 1) {
-        (void)printf("bins %s: %zu drafts, signed by %zu of the given keys; %zu complete\n", name,
-                     outcome.drafts, outcome.signed_min, outcome.complete);
+        (void)printf("bins %s: %zu %s, signed by %zu of the given keys; %zu complete\n", name, outcome.drafts,
+                     text_plural(outcome.drafts, "draft", "drafts"), outcome.signed_min, outcome.complete);
     } else {
         (void)printf("role %s: version %" PRId64 ", signed by %zu of the given keys; %s%s\n", name,
                      outcome.version, outcome.signed_min,

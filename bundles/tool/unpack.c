@@ -43,8 +43,8 @@ static bool unpack_into(void *context, char said[CONFINE_SAID_SIZE], Error *err)
         return false;
     }
     const Manifest *manifest = bundle_manifest(work->source->bundle);
-    (void)snprintf(said, CONFINE_SAID_SIZE, "%s %s, %zu files", manifest->name, manifest->version,
-                   manifest->files_count);
+    (void)snprintf(said, CONFINE_SAID_SIZE, "%s %s, %zu %s", manifest->name, manifest->version,
+                   manifest->files_count, text_plural(manifest->files_count, "file", "files"));
     return true;
 }
 

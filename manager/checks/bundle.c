@@ -83,7 +83,7 @@ static void check_libraries(const CheckSubject *subject, CheckResult *result) {
             return;
         }
     }
-    check_pass(result, "the host has all %zu libraries that it asks for", subject->bundle->libraries_count);
+    check_pass(result, "the host has all libraries that it asks for (%zu)", subject->bundle->libraries_count);
 }
 
 static void check_complete(const CheckSubject *subject, CheckResult *result) {

@@ -193,6 +193,8 @@ static void check_microcode(const CheckSubject *subject, CheckResult *result) {
     }
     if (seen == 0) {
         check_skip(result, "the kernel does not tell the microcode's revision");
+    } else if (seen == 1) {
+        check_pass(result, "the only processor runs microcode %s", first);
     } else {
         check_pass(result, "all %u processors run microcode %s", seen, first);
     }

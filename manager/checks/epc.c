@@ -19,7 +19,8 @@ static void check_sections(const CheckSubject *subject, CheckResult *result) {
     EpcFacts facts;
     epc_facts_read(subject->host, &facts);
     if (facts.kib > 0) {
-        check_pass(result, "%llu KiB in %zu sections", (unsigned long long)facts.kib, facts.sections);
+        check_pass(result, "%llu KiB in %zu %s", (unsigned long long)facts.kib, facts.sections,
+                   text_plural(facts.sections, "section", "sections"));
     } else if (facts.cpuid_known || facts.kernel_known) {
         check_bad(result, "the firmware has set no memory aside for enclaves");
     } else {

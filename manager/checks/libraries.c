@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "bundles/base/cleanup.h"
+#include "bundles/base/text.h"
 #include "manager/checks/bundle_loading.h"
 #include "manager/checks/families.h"
 #include "manager/checks/host_library.h"
@@ -45,7 +46,8 @@ static void check_elf(const CheckSubject *subject, CheckResult *result) {
         count += set->libraries[i]->is_bundles ? 1 : 0;
     }
     if (set != NULL) {
-        check_pass(result, "its %zu libraries are shared objects for x86-64", count);
+        check_pass(result, "its %zu %s for x86-64", count,
+                   text_plural(count, "library is a shared object", "libraries are shared objects"));
     }
 }
 

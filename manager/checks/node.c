@@ -88,7 +88,8 @@ static void check_inodes(const CheckSubject *subject, CheckResult *result) {
         return;
     }
     if (room.inodes < INODES_MIN) {
-        check_bad(result, "the store's file system has %llu inodes left", (unsigned long long)room.inodes);
+        check_bad(result, "the store's file system has %llu %s left", (unsigned long long)room.inodes,
+                  text_plural(room.inodes, "inode", "inodes"));
     } else {
         check_pass(result, "the store's file system has inodes left");
     }

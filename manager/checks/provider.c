@@ -189,11 +189,11 @@ static void check_retry(const CheckSubject *subject, CheckResult *result) {
     const int64_t all = times * delay;
     if (all > RETRY_MAX_S) {
         check_bad(result,
-                  "a service that is down costs %lld seconds (retry_times %lld, retry_delay %lld): a warm-up "
+                  "a service that is down costs %lld s (retry_times %lld, retry_delay %lld): a warm-up "
                   "waits as long",
                   (long long)all, (long long)times, (long long)delay);
     } else {
-        check_pass(result, "a service that is down costs %lld seconds", (long long)all);
+        check_pass(result, "a service that is down costs %lld s", (long long)all);
     }
 }
 

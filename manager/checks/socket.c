@@ -203,7 +203,8 @@ static void check_stale_mounts(const CheckSubject *subject, CheckResult *result)
     }
     host_names_done(&names);
     if (found > 0) {
-        check_bad(result, "%zu processes have mounted the file of a socket that is gone (%s)", found, first);
+        check_bad(result, "%zu %s mounted the file of a socket that is gone (%s)", found,
+                  text_plural(found, "process has", "processes have"), first);
     } else if (readable == 0) {
         check_skip(result, "no process lets its mounts be read");
     } else {

@@ -35,11 +35,12 @@ void ctl_print_checks(const json_t *report, bool all) {
             print_check(check);
         }
     }
-    (void)printf(
-        "%zu checks: %lld failed, %lld warnings, %lld notes, %lld passed, %lld waived, %lld skipped\n",
-        json_array_size(checks), ctl_number(counts, "fail"), ctl_number(counts, "warn"),
-        ctl_number(counts, "info"), ctl_number(counts, "pass"), ctl_number(counts, "waived"),
-        ctl_number(counts, "skip"));
+    const long long warnings = ctl_number(counts, "warn"), notes = ctl_number(counts, "info");
+    (void)printf("%zu %s: %lld failed, %lld %s, %lld %s, %lld passed, %lld waived, %lld skipped\n",
+                 json_array_size(checks), text_plural(json_array_size(checks), "check", "checks"),
+                 ctl_number(counts, "fail"), warnings, text_plural((uint64_t)warnings, "warning", "warnings"),
+                 notes, text_plural((uint64_t)notes, "note", "notes"), ctl_number(counts, "pass"),
+                 ctl_number(counts, "waived"), ctl_number(counts, "skip"));
 }
 
 bool ctl_write_junit(const Ctl *ctl, const json_t *report, Error *err) {
@@ -143,6 +144,6 @@ bool ctl_doctor(Ctl *ctl, Error *err) {
         print_advice(ctl, config, report);
     }
     long long failed = ctl_number(json_object_get(report, "counts"), "fail");
-    return failed == 0 ||
-           error_set(err, ERROR_VERIFY, "%lld %s failed", failed, failed == 1 ? "check" : "checks");
+    return failed == 0 || error_set(err, ERROR_VERIFY, "%lld %s failed", failed,
+                                    text_plural((uint64_t)failed, "check", "checks"));
 }

@@ -27,17 +27,19 @@ static void place(const json_t *client, char *buffer, size_t size) {
 
 static void print_client(const json_t *client) {
     char where[160], first[24], last[24], pid[24] = "-";
+    const uint64_t quotes = (uint64_t)ctl_number(client, "quotes");
     bool refused = ctl_text(client, "qe")[0] == '\0';
     place(client, where, sizeof where);
     if (ctl_number(client, "pid") != 0) {
         (void)snprintf(pid, sizeof pid, "%lld", ctl_number(client, "pid"));
     }
-    (void)printf("  pid %-7s uid %-6lld %-16s %-30s %lld %s, first %s ago, last %s ago\n", pid,
-                 ctl_number(client, "uid"),
-                 ctl_text(client, "command")[0] != '\0' ? ctl_text(client, "command") : "?", where,
-                 ctl_number(client, "quotes"), refused ? "refusals" : "quotes",
-                 ago(ctl_number(client, "first_seen"), first, sizeof first),
-                 ago(ctl_number(client, "last_seen"), last, sizeof last));
+    (void)printf(
+        "  pid %-7s uid %-6lld %-16s %-30s %lld %s, first %s ago, last %s ago\n", pid,
+        ctl_number(client, "uid"), ctl_text(client, "command")[0] != '\0' ? ctl_text(client, "command") : "?",
+        where, (long long)quotes,
+        refused ? text_plural(quotes, "refusal", "refusals") : text_plural(quotes, "quote", "quotes"),
+        ago(ctl_number(client, "first_seen"), first, sizeof first),
+        ago(ctl_number(client, "last_seen"), last, sizeof last));
 }
 
 static void print_qe(const json_t *client) {

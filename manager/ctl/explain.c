@@ -35,7 +35,8 @@ void ctl_print_updates(const json_t *updates) {
             (void)printf(", next at %s", when);
         }
         if (json_is_integer(json_object_get(updates, "expires_in_days"))) {
-            (void)printf(", metadata good for %lld days", ctl_number(updates, "expires_in_days"));
+            const long long days = ctl_number(updates, "expires_in_days");
+            (void)printf(", metadata good for %lld %s", days, text_plural((uint64_t)days, "day", "days"));
         }
         (void)printf("\n");
     }

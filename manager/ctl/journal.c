@@ -86,8 +86,8 @@ void ctl_print_lately(const json_t *journal) {
         print_last("the last swap failed", failed, now);
     }
     if (crash != NULL) {
-        (void)snprintf(what, sizeof what, "%u crash%s in 24 hours, the last", crashes,
-                       crashes == 1 ? "" : "es");
+        (void)snprintf(what, sizeof what, "%u %s in 24 hours, the last", crashes,
+                       text_plural(crashes, "crash", "crashes"));
         print_last(what, crash, now);
     }
 }

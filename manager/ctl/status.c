@@ -28,10 +28,12 @@ static const char *ago(long long since, char *buffer, size_t size) {
 
 static void print_counters(const json_t *status) {
     const json_t *counters = json_object_get(status, "counters");
-    (void)printf("%-11s %lld connections now, %lld accepted, %lld quotes by lame ducks, %lld for others as "
-                 "lame duck\n",
-                 "", ctl_number(status, "connections"), ctl_number(counters, "accepted"),
-                 ctl_number(counters, "duck_answers"), ctl_number(counters, "relayed"));
+    const long long connections = ctl_number(status, "connections");
+    const long long quotes = ctl_number(counters, "duck_answers");
+    (void)printf("%-11s %lld %s now, %lld accepted, %lld %s by lame ducks, %lld for others as lame duck\n",
+                 "", connections, text_plural((uint64_t)connections, "connection", "connections"),
+                 ctl_number(counters, "accepted"), quotes, text_plural((uint64_t)quotes, "quote", "quotes"),
+                 ctl_number(counters, "relayed"));
 }
 
 static void print_generation(const json_t *generation, const char *word) {
@@ -93,10 +95,11 @@ static void print_operation(const json_t *status) {
 
 static void print_laggards(const json_t *status) {
     const json_t *clients = json_object_get(status, "clients");
-    if (ctl_number(clients, "answered") > 0 || ctl_number(clients, "refused") > 0) {
-        (void)printf(
-            "%-11s %lld still use a former QE, %lld send reports that nobody accepts: pswctl clients\n",
-            "processes", ctl_number(clients, "answered"), ctl_number(clients, "refused"));
+    const long long answered = ctl_number(clients, "answered"), refused = ctl_number(clients, "refused");
+    if (answered > 0 || refused > 0) {
+        (void)printf("%-11s %lld still %s a former QE, %lld %s reports that nobody accepts: pswctl clients\n",
+                     "processes", answered, text_plural((uint64_t)answered, "uses", "use"), refused,
+                     text_plural((uint64_t)refused, "sends", "send"));
     }
 }
 

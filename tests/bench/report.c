@@ -59,12 +59,12 @@ static void text_failures(FILE *out, const Tally *tally) {
 }
 
 void report_text(FILE *out, const ReportFacts *facts, const Tally *tally) {
-    (void)fprintf(out,
-                  "%s, target info %s, %" PRIu32 " clients, %.1f s: %" PRIu64 " requests (%.0f/s), %" PRIu64
-                  " failed\n",
-                  facts->flow, facts->target, facts->clients, (double)facts->elapsed_ns / 1e9,
-                  tally_requests(tally), report_per_second(tally_requests(tally), facts->elapsed_ns),
-                  tally_failed(tally));
+    (void)fprintf(
+        out,
+        "%s, target info %s, %" PRIu32 " %s, %.1f s: %" PRIu64 " requests (%.0f/s), %" PRIu64 " failed\n",
+        facts->flow, facts->target, facts->clients, text_plural(facts->clients, "client", "clients"),
+        (double)facts->elapsed_ns / 1e9, tally_requests(tally),
+        report_per_second(tally_requests(tally), facts->elapsed_ns), tally_failed(tally));
     AUTO_FREE Histogram *all = report_all_requests(tally);
     if (all != NULL) {
         text_latency(out, "all", all, tally_failed(tally));

@@ -93,7 +93,7 @@ class Clients(PlatformCase):
         text = node.ctl_raw("clients").stdout
         self.assertRegex(text, rf"QE {former[:16]} ISVSVN 8: its quotes show the TCB of that ISVSVN")
         self.assertRegex(text, rf"(?m)^  pid {old.pid} .* 2 quotes, ")
-        self.assertIn("1 still use a former QE, 0 send reports that nobody accepts: pswctl clients", node.ctl_raw("status").stdout)
+        self.assertIn("1 still uses a former QE, 0 send reports that nobody accepts: pswctl clients", node.ctl_raw("status").stdout)
 
     def test_it_is_remembered_over_swaps_and_restarts_of_the_manager(self):
         node = self.node()

@@ -155,7 +155,7 @@ class Publishing(Site):
         self.repository.add("b.bin", "two")
         self.repository.publish()
         out = os.path.join(self.place, "out.tar")
-        self.repository.repo("export", "-o", out, "b.bin")
+        self.assertRegex(self.repository.repo("export", "-o", out, "b.bin").stdout, r": 1 target, \d+ bytes\n$")
         with tarfile.open(out) as archive:
             names = archive.getnames()
         self.assertIn("metadata/1.root.json", names)

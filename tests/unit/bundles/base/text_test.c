@@ -136,6 +136,14 @@ static void durations_are_written_in_their_two_largest_units(void **state) {
     assert_string_equal(text_format_duration(buffer, sizeof buffer, 86405000), "1d");
 }
 
+static void one_is_singular_and_none_is_not(void **state) {
+    (void)state;
+    assert_string_equal(text_plural(0, "file", "files"), "files");
+    assert_string_equal(text_plural(1, "file", "files"), "file");
+    assert_string_equal(text_plural(2, "file", "files"), "files");
+    assert_string_equal(text_plural(UINT64_MAX, "file", "files"), "files");
+}
+
 static void printable_means_ascii_without_controls(void **state) {
     (void)state;
     assert_true(text_is_printable("", 0));
@@ -206,6 +214,7 @@ int main(void) {
         cmocka_unit_test(hex_goes_both_ways),
         cmocka_unit_test(sizes_are_written_for_people),
         cmocka_unit_test(durations_are_written_in_their_two_largest_units),
+        cmocka_unit_test(one_is_singular_and_none_is_not),
         cmocka_unit_test(printable_means_ascii_without_controls),
         cmocka_unit_test(a_copy_fits_or_is_not_made),
         cmocka_unit_test(formatted_text_is_new_or_null),
