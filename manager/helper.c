@@ -11,6 +11,7 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/json.h"
 #include "bundles/base/process.h"
+#include "bundles/base/text.h"
 #include "manager/helper_child.h"
 #include "manager/timer.h"
 
@@ -56,8 +57,8 @@ static void take_message(Helper *helper, const char *text, size_t size) {
         }
     } else if (json_get_text(message, "kind", &kind, &err) && json_get_text(message, "error", &words, &err) &&
                error_kind_parse(kind, &parsed) && parsed != ERROR_NONE) {
-        helper->failure.kind = ERROR_NONE;
-        error_set(&helper->failure, parsed, "%s", words);
+        AUTO_FREE char *shown = text_show(words); /* whoever took the child over may speak to a terminal */
+        error_set(&helper->failure, parsed, "%s", shown != NULL ? shown : "out of memory");
     }
 }
 

@@ -62,9 +62,46 @@ static void a_child_that_stays_when_it_has_told_its_result_is_ended(void **state
     (void)sd_event_unref(event);
 }
 
+static bool fail_with_controls(const json_t *arguments, void *prepared, json_t **ret_result, Error *err) {
+    (void)arguments, (void)prepared, (void)ret_result;
+    return error_set(err, ERROR_NETWORK, "caf\xc3\xa9\x1b[2J\xc2\x9b\n");
+}
+
+static void note_failure(void *context, const json_t *result, const Error *failure) {
+    Error *seen = context;
+    assert_null(result);
+    *seen = *failure;
+}
+
+static void what_a_child_says_of_a_failure_is_made_fit_to_be_shown(void **state) {
+    (void)state;
+    static const HelperTask task = {.name = "stage", .run = fail_with_controls};
+    Error err = ERROR_INIT, seen = ERROR_INIT;
+    sd_event *event = NULL;
+    CLEANUP(json_freep) json_t *arguments = json_object();
+    assert_true(sd_event_new(&event) >= 0);
+    const HelperSpec spec = {.event = event,
+                             .task = &task,
+                             .arguments = arguments,
+                             .fd = -1,
+                             .timeout_ms = UINT64_C(3600) * 1000,
+                             .done = note_failure,
+                             .context = &seen};
+    if (helper_start(&spec, &err) == NULL) {
+        fail_msg("%s", err.text);
+    }
+    while (seen.kind == ERROR_NONE) {
+        assert_true(sd_event_run(event, UINT64_C(1000000) * PATIENCE_S) > 0);
+    }
+    assert_int_equal(seen.kind, ERROR_NETWORK);
+    assert_string_equal(seen.text, "caf\xc3\xa9\\x1b[2J\\xc2\\x9b\\x0a");
+    (void)sd_event_unref(event);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_child_that_stays_when_it_has_told_its_result_is_ended),
+        cmocka_unit_test(what_a_child_says_of_a_failure_is_made_fit_to_be_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
