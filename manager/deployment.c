@@ -417,6 +417,7 @@ static void on_gone(void *context, Generation *generation) {
         if (swap->state == SWAP_YIELDING && number == swap->former.number) {
             (void)deployment_swap_event(deployment, SWAP_EVENT_OLD_GONE, NULL);
         }
+        deployment_room_made(deployment);
         break;
     case GENERATION_ROLES_COUNT:
         assert(false);

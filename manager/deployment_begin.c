@@ -64,6 +64,66 @@ static void prefer_duck(Deployment *deployment) {
     }
 }
 
+/* How many sets of enclaves a generation loads: what serves says so, and the next one has the same settings
+ * of quoted. */
+static uint64_t count_engines(const Generation *serving) {
+    const json_t *engines = json_object_get(generation_status(serving), "engines");
+    json_int_t wanted = json_integer_value(json_object_get(engines, "wanted"));
+    return wanted > 1 ? (uint64_t)wanted : 1;
+}
+
+/* EPC of what serves and of what is to serve, all engines counted. */
+static bool find_sets(const Deployment *deployment, uint64_t *ret_serving_kib, uint64_t *ret_next_kib,
+                      Error *err) {
+    const Journal *journal = deployment->journal;
+    const Generation *current = deployment_serving(deployment);
+    Error ignored = ERROR_INIT;
+    if (!deployment_find_epc(deployment, journal->swap.next.digest, ret_next_kib, err)) {
+        return false;
+    }
+    if (current != NULL) {
+        (void)!deployment_find_epc(deployment, journal->serving.digest, ret_serving_kib, &ignored);
+        *ret_next_kib *= count_engines(current);
+        *ret_serving_kib *= count_engines(current);
+    }
+    return true;
+}
+
+static bool somebody_leaves(const Deployment *deployment) {
+    for (size_t i = 0; i < deployment->generations_count; i++) {
+        const Generation *generation = deployment->generations[i];
+        if (generation_role(generation) == GENERATION_LEAVING && generation_is_alive(generation)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Where the EPC does not hold the lame ducks beside the two, they go, and come back when they are asked for.
+ * True: the swap goes on when they have ended. */
+static bool make_room(Deployment *deployment) {
+    uint64_t serving_kib = 0, next_kib = 0;
+    const uint64_t total_kib = deployment->host.epc_kib;
+    Error ignored = ERROR_INIT; /* it was there a moment ago, else the start says what is wrong */
+    if (total_kib == 0 || !find_sets(deployment, &serving_kib, &next_kib, &ignored)) {
+        return false;
+    }
+    uint64_t needed_kib = serving_kib + next_kib;
+    bool tight = deployment_ducks_yield(deployment, total_kib > needed_kib ? total_kib - needed_kib : 0,
+                                        deployment->journal->swap.next.number) ||
+                 !requirements_fit(2 * serving_kib, next_kib, total_kib);
+    return tight && somebody_leaves(deployment);
+}
+
+void deployment_room_made(Deployment *deployment) {
+    if (deployment->awaits_room && !somebody_leaves(deployment)) {
+        deployment->awaits_room = false;
+        if (deployment->journal->swap.state == SWAP_VERIFYING) {
+            (void)deployment_swap_event(deployment, deployment->gated, NULL);
+        }
+    }
+}
+
 /* The gate: a check that fails refuses the bundle. What went before may always come back. */
 static void on_examined(void *context, const json_t *report, const Error *failure) {
     Deployment *deployment = context;
@@ -72,6 +132,10 @@ static void on_examined(void *context, const json_t *report, const Error *failur
     bool good = report == NULL || examination_passes(report, &err);
     if (good && deployment->gated == SWAP_EVENT_VERIFIED) {
         prefer_duck(deployment);
+        deployment->awaits_room = make_room(deployment);
+        if (deployment->awaits_room) {
+            return;
+        }
     }
     (void)deployment_swap_event(deployment, good ? deployment->gated : SWAP_EVENT_REFUSED,
                                 good ? NULL : &err);
@@ -90,32 +154,18 @@ static void examine(Deployment *deployment, SwapEvent event) {
     }
 }
 
-/* How many sets of enclaves a generation loads: what serves says so, and the next one has the same settings
- * of quoted. */
-static uint64_t count_engines(const Generation *serving) {
-    const json_t *engines = json_object_get(generation_status(serving), "engines");
-    json_int_t wanted = json_integer_value(json_object_get(engines, "wanted"));
-    return wanted > 1 ? (uint64_t)wanted : 1;
-}
-
 static void on_verified(Deployment *deployment, const Error *failure) {
     uint64_t next_kib = 0, serving_kib = 0;
-    Error err = ERROR_INIT, ignored = ERROR_INIT;
+    Error err = ERROR_INIT;
     const Journal *journal = deployment->journal;
     SwapEvent event = SWAP_EVENT_VERIFIED;
     if (failure != NULL) {
         (void)deployment_swap_event(deployment, SWAP_EVENT_REFUSED, failure);
         return;
     }
-    if (!deployment_find_epc(deployment, journal->swap.next.digest, &next_kib, &err)) {
+    if (!find_sets(deployment, &serving_kib, &next_kib, &err)) {
         (void)deployment_swap_event(deployment, SWAP_EVENT_REFUSED, &err);
         return;
-    }
-    const Generation *current = deployment_serving(deployment);
-    if (current != NULL) {
-        (void)!deployment_find_epc(deployment, journal->serving.digest, &serving_kib, &ignored);
-        next_kib *= count_engines(current);
-        serving_kib *= count_engines(current);
     }
     if (deployment_standby(deployment) != NULL &&
         !requirements_fit(2 * serving_kib, next_kib, deployment->host.epc_kib)) {
@@ -229,6 +279,7 @@ static Operation *begin(Deployment *deployment, const Beginning *beginning, cons
         return NULL;
     }
     deployment->cause = ERROR_INIT;
+    deployment->awaits_room = false;
     log_info("swap-begun", "operation=%llu kind=%s bundle=%.12s uid=%u pid=%d",
              (unsigned long long)journal->swap.operation, kind, next->digest, who.uid, (int)who.pid);
     return deployment->operation;

@@ -253,18 +253,9 @@ static size_t choose_leaving(Deployment *deployment, Leaving *ret_leaving) {
     return count;
 }
 
-/* During a swap nobody is retired: whoever serves in the end may need each of them. */
-void deployment_ducks_prune(Deployment *deployment) {
+static void retire(Deployment *deployment, const Leaving *leaving, size_t count) {
     Journal *journal = deployment->journal;
-    Leaving leaving[JOURNAL_DUCKS_MAX];
-    if (journal->swap.state != SWAP_IDLE || somebody_drains(deployment)) {
-        return; /* its end, or `drained`, comes back here */
-    }
-    size_t count = choose_leaving(deployment, leaving);
     bool news = false; /* that others have the QE of one that leaves, a new manager sees by itself */
-    if (count == 0) {
-        return;
-    }
     for (size_t i = 0; i < count; i++) {
         Generation *duck = deployment_find(deployment, leaving[i].duck.number);
         deployment_ducks_drop(deployment, leaving[i].duck.number);
@@ -289,6 +280,44 @@ void deployment_ducks_prune(Deployment *deployment) {
             generation_retire(duck, deployment->config->drain_timeout_ms);
         }
     }
+}
+
+/* During a swap nobody is retired but for lack of room: whoever serves in the end may need each of them. */
+void deployment_ducks_prune(Deployment *deployment) {
+    Leaving leaving[JOURNAL_DUCKS_MAX];
+    if (deployment->journal->swap.state != SWAP_IDLE || somebody_drains(deployment)) {
+        return; /* its end, or `drained`, comes back here */
+    }
+    size_t count = choose_leaving(deployment, leaving);
+    if (count > 0) {
+        retire(deployment, leaving, count);
+    } else {
+        deployment_recall_upkeep(deployment); /* those that went before the swap may come back now */
+    }
+}
+
+bool deployment_ducks_yield(Deployment *deployment, uint64_t room_kib, uint32_t spared) {
+    const Journal *journal = deployment->journal;
+    Leaving leaving[JOURNAL_DUCKS_MAX];
+    size_t count = 0;
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        const JournalGeneration *duck = &journal->ducks[i];
+        uint64_t epc_kib = 0;
+        Error ignored = ERROR_INIT; /* what is not staged any more counts for nothing */
+        (void)!deployment_find_epc(deployment, duck->digest, &epc_kib, &ignored);
+        if (duck->number == spared) {
+            continue;
+        }
+        if (epc_kib > room_kib) {
+            leaving[count++] = (Leaving){.duck = *duck, .reason = "memory"};
+        } else {
+            room_kib -= epc_kib;
+        }
+    }
+    if (count > 0) {
+        retire(deployment, leaving, count);
+    }
+    return count > 0;
 }
 
 /* Perhaps there was no memory for it now: a report that may be for it starts it again. */

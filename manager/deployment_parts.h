@@ -125,6 +125,7 @@ struct Deployment {
     sd_event_source *ahead; /* checks that run when there is nothing else to do */
     char ahead_digest[DIGEST_HEX_SIZE];
     SwapEvent gated;     /* what the swap under way goes on with when no check fails */
+    bool awaits_room;    /* and when those that leave have left */
     json_t *test_result; /* of the test under way: what the generation said; NULL: nothing */
     bool test_examined;  /* the generation's part is over */
     Error test_failure;  /* and why it failed */
@@ -170,6 +171,7 @@ bool deployment_former_alive(const Deployment *deployment);
 /* deployment_begin.c */
 Operation *deployment_begin_takeover(Deployment *deployment, const char *what, uint64_t soak_ms,
                                      ForeignId foreign, JournalWho who, Error *err);
+void deployment_room_made(Deployment *deployment); /* perhaps: one that was told to end has ended */
 
 /* deployment_takeover.c: the daemon of journal->swap.foreign */
 bool deployment_foreign_lives(const Deployment *deployment);
@@ -218,6 +220,9 @@ bool deployment_ducks_have_room(const Deployment *deployment, const char *digest
 void deployment_ducks_add(Deployment *deployment, const JournalGeneration *former);
 void deployment_ducks_drop(Deployment *deployment, uint32_t number); /* from the journal, in memory */
 void deployment_ducks_prune(Deployment *deployment); /* retires by policy, tells the serving one */
+/* For a swap: newest first, those stay that this much EPC holds; `spared` is the one that is about to serve.
+ * True: some are on their way out. */
+bool deployment_ducks_yield(Deployment *deployment, uint64_t room_kib, uint32_t spared);
 void deployment_ducks_tell(Deployment *deployment);
 void deployment_ducks_died(Deployment *deployment, const Generation *generation);
 void deployment_ducks_ready(Deployment *deployment, Generation *generation);

@@ -178,6 +178,16 @@ class Clients(PlatformCase):
         self.assertEqual([old.quote(), old.quote()], [0, 0])
         self.assertEqual(self.ducks(node)[-1], 4)
 
+    def test_lame_ducks_make_room_for_a_swap_and_are_started_again_for_who_needs_them(self):
+        with self.platform.knobs(epc_kib=1400):  # two sets of three
+            node = self.node({"swap": {"epc_size": "1400KiB"}})
+            old = Application(self, node)
+            node.ctl("swap", "1.2")
+            self.assertEqual(old.quote(), 0)  # so the lame duck does not rest
+            node.ctl("swap", "1.3")
+            self.assertIn('psw_lame_ducks_retired_total{reason="memory"} 1\n', self.metrics(node))
+        self.assertEqual([old.quote(), old.quote()], [0, 0])
+
     def test_one_that_could_not_be_started_after_a_crash_is_started_for_who_needs_it(self):
         node = self.node()
         old = Application(self, node)
