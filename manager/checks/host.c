@@ -77,6 +77,10 @@ static bool real_cpuid(const Host *host, uint32_t leaf, uint32_t subleaf, HostCp
     return true;
 }
 
+static bool real_member(gid_t group) {
+    return group_member(group) != 0;
+}
+
 bool host_open(const char *root, Host *ret_host, Error *err) {
     struct utsname names;
     const bool is_live = strcmp(root, "/") == 0;
@@ -95,8 +99,7 @@ bool host_open(const char *root, Host *ret_host, Error *err) {
                        .room = real_room,
                        .now = clock_wall_s()};
     if (is_live) {
-        int count = getgroups(HOST_GROUPS_MAX, ret_host->groups);
-        ret_host->groups_count = count > 0 ? (size_t)count : 0;
+        ret_host->is_member = real_member;
         if (uname(&names) == 0) {
             (void)text_copy(ret_host->release, sizeof ret_host->release, names.release);
         }
@@ -168,10 +171,8 @@ bool host_may(const Host *host, const struct stat *facts, int access) {
     if (host->uid == 0) {
         return true;
     }
-    bool is_member = facts->st_gid == host->gid;
-    for (size_t i = 0; i < host->groups_count; i++) {
-        is_member = is_member || facts->st_gid == host->groups[i];
-    }
+    const bool is_member =
+        facts->st_gid == host->gid || (host->is_member != NULL && host->is_member(facts->st_gid));
     if (facts->st_uid == host->uid) {
         granted = (facts->st_mode >> 6) & 7;
     } else if (is_member) {

@@ -23,9 +23,8 @@
 enum {
     HOST_FILE_MAX = 4 * 1024 * 1024,
     HOST_RELEASE_SIZE = 65,
-    HOST_GROUPS_MAX = 256,
     HOST_NAME_SIZE = 256,
-    HOST_NAMES_MAX = 4096
+    HOST_NAMES_MAX = 32768 /* as many as a large node has processes */
 };
 
 typedef struct HostCpuid {
@@ -51,16 +50,15 @@ struct Host {
     bool is_live; /* the running system: its processes, sockets and limits are ours to ask for */
     uid_t uid;    /* whose access is judged: who runs quoted */
     gid_t gid;
-    gid_t groups[HOST_GROUPS_MAX];
-    size_t groups_count;
     char release[HOST_RELEASE_SIZE]; /* of the kernel; "": not known */
     char *const *environment;        /* as quoted would inherit it; NULL: not known */
     HostCpuidFn cpuid;
     HostStatFn stat;
     HostTryFn try_open;
     HostRoomFn room;
-    int64_t now;   /* wall clock, seconds since 1970 */
-    void *context; /* of these functions */
+    bool (*is_member)(gid_t group); /* supplementary groups; NULL: none */
+    int64_t now;                    /* wall clock, seconds since 1970 */
+    void *context;                  /* of these functions */
 };
 
 /* `root`: "/" or another directory, whose processor and environment are not known then. */
@@ -89,7 +87,7 @@ typedef struct HostNames {
     char (*names)[HOST_NAME_SIZE]; /* sorted */
     size_t count;
 } HostNames;
-/* Names in a directory without "." and ".."; none if it cannot be read or has too many. */
+/* Names in a directory without "." and "..", sorted, HOST_NAMES_MAX at most; none if it cannot be read. */
 void host_names(const Host *host, const char *path, HostNames *ret_names);
 void host_names_done(HostNames *names);
 

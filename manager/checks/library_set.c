@@ -118,8 +118,10 @@ static bool meet(void *context, const char *soname, Error *err) {
 
 static bool add_text(LibrarySet *set, char *text, Error *err) {
     if (text == NULL || set->symbols_count == SYMBOLS_MAX) {
+        const bool too_many = text != NULL;
         free(text);
-        return error_set(err, ERROR_MEMORY, "out of memory");
+        return too_many ? error_set(err, ERROR_LIMIT, "the libraries have more than %d symbols", SYMBOLS_MAX)
+                        : error_set(err, ERROR_MEMORY, "out of memory");
     }
     if (set->symbols_count == set->symbols_capacity) {
         size_t capacity = set->symbols_capacity == 0 ? 4096 : set->symbols_capacity * 2;

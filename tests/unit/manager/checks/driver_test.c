@@ -23,11 +23,13 @@ static void stranger(Scene *scene) {
     scene->host.uid = scene->host.gid = 1000;
 }
 
+static bool of_the_drivers_groups(gid_t group) {
+    return group == 106 || group == 107;
+}
+
 static void member(Scene *scene) {
     scene->host.uid = scene->host.gid = 1000;
-    scene->host.groups[0] = 106;
-    scene->host.groups[1] = 107;
-    scene->host.groups_count = 2;
+    scene->host.is_member = of_the_drivers_groups;
 }
 
 static void device_policy(Scene *scene) {

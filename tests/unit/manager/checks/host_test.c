@@ -2,12 +2,15 @@
 #include "manager/checks/host.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -74,6 +77,10 @@ static void a_file_without_end_is_not_read_for_ever(void **state) {
     assert_int_equal(err.kind, ERROR_LIMIT);
 }
 
+static bool of_group_20(gid_t group) {
+    return group == 20;
+}
+
 static void access_is_judged_by_owner_group_and_others(void **state) {
     (void)state;
     struct stat facts = {.st_mode = S_IFCHR | 0640, .st_uid = 10, .st_gid = 20};
@@ -81,7 +88,7 @@ static void access_is_judged_by_owner_group_and_others(void **state) {
     assert_true(host_may(&host, &facts, R_OK | W_OK));
     host.uid = 11;
     assert_false(host_may(&host, &facts, R_OK));
-    host.groups[0] = 20, host.groups_count = 1;
+    host.is_member = of_group_20;
     assert_true(host_may(&host, &facts, R_OK));
     assert_false(host_may(&host, &facts, W_OK));
     host.uid = 0;
@@ -125,6 +132,57 @@ static void names_come_sorted(void **state) {
     host_names_done(&names);
 }
 
+static void of_a_directory_so_many_names_are_kept(void **state) {
+    const Place *place = *state;
+    assert_int_equal(mkdirat(place->fd, "many", 0755), 0);
+    for (int made = 0; made <= HOST_NAMES_MAX; made++) {
+        HostNames names;
+        char path[32];
+        (void)snprintf(path, sizeof path, "many/%d", made);
+        assert_int_equal(mknodat(place->fd, path, S_IFREG | 0644, 0), 0);
+        if (made >= HOST_NAMES_MAX - 2) {
+            host_names(&host, "/many", &names);
+            assert_int_equal(names.count, made < HOST_NAMES_MAX ? made + 1 : HOST_NAMES_MAX);
+            host_names_done(&names);
+        }
+    }
+}
+
+/* Directory services give people hundreds of them. */
+static void the_running_users_groups_count_however_many_they_are(void **state) {
+    (void)state;
+    enum { GROUPS = 300, FIRST = 20000, LACKS_RIGHTS = 77 };
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        gid_t groups[GROUPS];
+        Host live;
+        struct stat facts = {.st_mode = S_IFCHR | 0060, .st_gid = FIRST + GROUPS - 1};
+        for (gid_t i = 0; i < GROUPS; i++) {
+            groups[i] = FIRST + i;
+        }
+        if (setgroups(GROUPS, groups) != 0) {
+            _exit(LACKS_RIGHTS);
+        }
+        if (!host_open("/", &live, NULL)) {
+            _exit(2);
+        }
+        live.uid = live.gid = 1;
+        bool may = host_may(&live, &facts, R_OK | W_OK);
+        facts.st_gid++;
+        bool may_not = !host_may(&live, &facts, R_OK | W_OK);
+        host_close(&live);
+        _exit(may && may_not ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) == LACKS_RIGHTS) {
+        skip();
+    }
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void the_environment_is_asked_by_whole_names(void **state) {
     (void)state;
     char one[] = "HOMER=x", two[] = "HOME=/root";
@@ -162,6 +220,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_cannot_be_read_says_why, open_place, close_place),
         cmocka_unit_test_setup_teardown(a_file_without_end_is_not_read_for_ever, open_place, close_place),
         cmocka_unit_test_setup_teardown(access_is_judged_by_owner_group_and_others, open_place, close_place),
+        cmocka_unit_test_setup_teardown(of_a_directory_so_many_names_are_kept, open_place, close_place),
+        cmocka_unit_test(the_running_users_groups_count_however_many_they_are),
         cmocka_unit_test_setup_teardown(users_and_groups_are_found_by_name, open_place, close_place),
         cmocka_unit_test_setup_teardown(names_come_sorted, open_place, close_place),
         cmocka_unit_test_setup_teardown(the_environment_is_asked_by_whole_names, open_place, close_place),

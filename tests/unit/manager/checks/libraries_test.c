@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "bundles/base/cleanup.h"
+#include "manager/checks/library_set.h"
 #include "tests/support/library_maker.h"
 #include "tests/support/scene.h"
 
@@ -115,6 +116,48 @@ static void one_function_less(Scene *scene) {
     put_library(scene, "bundle/lib/libsgx_dcap_ql.so.1", &spec);
 }
 
+/* The host's library of this number, of `count`: each needs the eight that follow in a tree. */
+static void put_numbered(Scene *scene, int number, int count) {
+    uint8_t bytes[MAKER_SIZE_MAX];
+    char path[64], names[MAKER_NAMES_MAX][32];
+    LibrarySpec spec = {.soname = path + strlen(HOST)};
+    (void)snprintf(path, sizeof path, HOST "lib%d.so", number);
+    for (int i = 0; i < MAKER_NAMES_MAX && MAKER_NAMES_MAX * number + i <= count; i++) {
+        (void)snprintf(names[i], sizeof names[i], "lib%d.so", MAKER_NAMES_MAX * number + i);
+        spec.needed[i] = names[i];
+    }
+    size_t size = library_make(&spec, bytes);
+    AUTO_CLOSE int fd = openat(scene->place->fd, path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    assert_true(fd >= 0 && write(fd, bytes, size) == (ssize_t)size);
+}
+
+/* So many libraries in all: the bundle's two, libc, and these. */
+static void put_set(Scene *scene, int all) {
+    const int count = all - 3;
+    LibrarySpec spec = good_urts;
+    for (int i = 1; i < MAKER_NAMES_MAX; i++) {
+        static char names[MAKER_NAMES_MAX][32];
+        (void)snprintf(names[i], sizeof names[i], "lib%d.so", i);
+        spec.needed[i] = names[i];
+    }
+    put_library(scene, "bundle/lib/libsgx_urts.so.2", &spec);
+    for (int number = 1; number <= count; number++) {
+        put_numbered(scene, number, count);
+    }
+}
+
+static void one_less_than_the_most(Scene *scene) {
+    put_set(scene, LIBRARY_SET_MAX - 1);
+}
+
+static void the_most(Scene *scene) {
+    put_set(scene, LIBRARY_SET_MAX);
+}
+
+static void one_more_than_the_most(Scene *scene) {
+    put_set(scene, LIBRARY_SET_MAX + 1);
+}
+
 static void not_unpacked(Scene *scene) {
     scene->subject.bundle_path = NULL;
 }
@@ -151,6 +194,9 @@ static const SceneCase cases[] = {
     {"libraries.elf", CHECK_SKIP, "not unpacked", {{0}}, not_unpacked},
     {"libraries.needed", CHECK_PASS, "3 in all", {{0}}, NULL},
     {"libraries.needed", CHECK_FAIL, "libsgx_urts.so.2 needs libcurl.so.4", {{0}}, other_need},
+    {"libraries.needed", CHECK_PASS, "255 in all", {{0}}, one_less_than_the_most},
+    {"libraries.needed", CHECK_PASS, "256 in all", {{0}}, the_most},
+    {"libraries.needed", CHECK_SKIP, "more than 256 libraries are needed", {{0}}, one_more_than_the_most},
     {"libraries.needed", CHECK_SKIP, "not known", {GONE("usr")}, NULL},
     {"libraries.symbols", CHECK_PASS, "every symbol", {{0}}, NULL},
     {"libraries.symbols", CHECK_FAIL, "libsgx_urts.so.2 wants sgx_get_metadata", {{0}}, other_symbol},
