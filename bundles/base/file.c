@@ -108,8 +108,7 @@ bool file_read_fd(int fd, const char *name, Buffer *buffer, Error *err) {
     return true;
 }
 
-/* Not to hang on a pipe that somebody put in the file's place. */
-static int open_regular(int dir_fd, const char *name, struct stat *ret_status, Error *err) {
+int file_open_regular(int dir_fd, const char *name, struct stat *ret_status, Error *err) {
     AUTO_CLOSE int fd = file_open(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
     if (fd < 0) {
         return -1;
@@ -127,13 +126,13 @@ static int open_regular(int dir_fd, const char *name, struct stat *ret_status, E
 
 bool file_read(int dir_fd, const char *name, Buffer *buffer, Error *err) {
     struct stat status;
-    AUTO_CLOSE int fd = open_regular(dir_fd, name, &status, err);
+    AUTO_CLOSE int fd = file_open_regular(dir_fd, name, &status, err);
     return fd >= 0 && file_read_fd(fd, name, buffer, err);
 }
 
 bool file_map(int dir_fd, const char *name, size_t max, Bytes *ret_bytes, Error *err) {
     struct stat status;
-    AUTO_CLOSE int fd = open_regular(dir_fd, name, &status, err);
+    AUTO_CLOSE int fd = file_open_regular(dir_fd, name, &status, err);
     if (fd < 0) {
         return false;
     }

@@ -24,6 +24,10 @@
 int file_open(int dir_fd, const char *name, int flags, mode_t mode, Error *err)
     __attribute__((warn_unused_result));
 
+/* Opens a regular file for reading, and never hangs on a pipe that somebody put in its place. */
+int file_open_regular(int dir_fd, const char *name, struct stat *ret_status, Error *err)
+    __attribute__((warn_unused_result));
+
 /* Opens a directory for use as dir_fd; file_make_path makes it and its parents (0755 for parents). */
 int file_open_directory(int dir_fd, const char *name, Error *err) __attribute__((warn_unused_result));
 bool file_make_path(const char *path, mode_t mode, Error *err) __attribute__((warn_unused_result));

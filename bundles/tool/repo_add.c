@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bundles/base/buffer.h"
@@ -131,7 +132,8 @@ static bool add_file(TufRepository *repository, const RepoOptions *options, cons
     const char *role = options->roles_count > 0 ? options->roles[0] : "targets";
     const char *slash = strrchr(file, '/');
     const char *path = options->as != NULL ? options->as : slash != NULL ? slash + 1 : file;
-    AUTO_CLOSE int fd = file_open(AT_FDCWD, file, O_RDONLY, 0, err);
+    struct stat status;
+    AUTO_CLOSE int fd = file_open_regular(AT_FDCWD, file, &status, err);
     CLEANUP(json_freep) json_t *custom = fd < 0 ? NULL : parse_custom(options->custom, err);
     if (custom == NULL || !describe_bundle(fd, file, custom, err)) {
         return false;

@@ -2,9 +2,9 @@
 #include "bundles/tuf/directory.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bundles/base/cleanup.h"
@@ -48,7 +48,8 @@ static TufFetched fetch(void *context, const TufRequest *request, const TufSink 
     if (request->kind == TUF_FETCH_METADATA && strchr(path, '/') != NULL) {
         return TUF_FETCHED_ABSENT; /* a role's encoded slash is no directory */
     }
-    AUTO_CLOSE int fd = file_open(dir_fd, path, O_RDONLY, 0, &inner);
+    struct stat status;
+    AUTO_CLOSE int fd = file_open_regular(dir_fd, path, &status, &inner);
     if (fd < 0 && inner.kind == ERROR_NOT_FOUND) {
         return TUF_FETCHED_ABSENT;
     }

@@ -49,12 +49,12 @@ bool ctl_stage(Ctl *ctl, Error *err) {
     if (digest_parse(ctl->operand, &digest) && access(ctl->operand, F_OK) != 0) {
         return post(ctl, "/v1/stage", json_pack("{s:s}", "sha256", ctl->operand), err);
     }
-    AUTO_CLOSE int fd = file_open(AT_FDCWD, ctl->operand, O_RDONLY, 0, err);
+    AUTO_CLOSE int fd = file_open_regular(AT_FDCWD, ctl->operand, &facts, err);
     if (fd < 0) {
         return false;
     }
-    if (fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode)) {
-        return error_set(err, ERROR_INPUT, "%s is not a file", ctl->operand);
+    if (facts.st_size == 0) {
+        return error_set(err, ERROR_INPUT, "%s is empty: fetch it again", ctl->operand);
     }
     json_t *operation = ctl_client_upload(ctl->client, "/v1/stage", fd, on_upload, NULL, err);
     ctl_clear_progress();

@@ -2,6 +2,7 @@
  *
  * Subcommands that look into the repository and bring bundles from it: check-update, update.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -79,8 +80,16 @@ static json_t *begin(Ctl *ctl, Error *err) {
     if (ctl->from == NULL) {
         return request(ctl, NULL, err);
     }
-    AUTO_CLOSE int fd = file_open(AT_FDCWD, ctl->from, O_RDONLY, 0, err);
-    if (fd < 0 || fstat(fd, &facts) != 0) {
+    AUTO_CLOSE int fd = file_open(AT_FDCWD, ctl->from, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
+    if (fd < 0) {
+        return NULL;
+    }
+    if (fstat(fd, &facts) != 0) {
+        error_set_errno(err, errno, "%s", ctl->from);
+        return NULL;
+    }
+    if (S_ISREG(facts.st_mode) && facts.st_size == 0) {
+        error_set(err, ERROR_INPUT, "%s is empty: export or copy it again", ctl->from);
         return NULL;
     }
     if (S_ISREG(facts.st_mode)) {

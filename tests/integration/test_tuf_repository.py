@@ -42,6 +42,14 @@ class Publishing(Site):
         self.reader.download("a.bin")
         self.assertEqual(self.server.requests, ["/metadata/2.root.json", "/metadata/timestamp.json"])
 
+    def test_what_is_no_file_cannot_be_added(self):
+        pipe = os.path.join(self.place, "pipe")
+        os.mkfifo(pipe)
+        for what in (pipe, "/dev/zero", self.place):
+            done = self.repository.repo("add", what, "--as", "x", check=False)
+            self.assertEqual((done.returncode, done.stdout), (4, ""), done.stderr)
+            self.assertIn("not a regular file", done.stderr)
+
     def test_an_update_replaces_the_target(self):
         self.reader.download("a.bin")
         self.repository.add("a.bin", "two")

@@ -16,7 +16,7 @@ from tests.support.tls_site import Channel, Nginx
 from tests.support.tuf_forge import forge
 from tests.support.tuf_site import Server
 
-VERIFY, LIMIT, NETWORK, TIMEOUT = 5, 6, 13, 14
+INPUT, VERIFY, LIMIT, NETWORK, TIMEOUT = 4, 5, 6, 13, 14
 
 
 class Attack(PlatformCase):
@@ -338,6 +338,22 @@ class OfflineFiles(Attack):
         cut.write_bytes(b"no tar at all" * 1000)
         self.assertNotEqual(node.ctl_raw("update", "--from", str(cut)).returncode, 0)
         self.assertEqual(node.ctl("list")["bundles"], [])
+
+    def test_a_pipe_where_a_file_should_be_is_refused_instead_of_waited_for(self):
+        node, pipe, empty = self.node(), self.place / "pipe", self.place / "empty"
+        os.mkfifo(pipe)
+        empty.touch()
+        copy = self.place / "copy"
+        shutil.copytree(self.channel.public, copy)
+        (copy / "metadata" / "timestamp.json").unlink()
+        os.mkfifo(copy / "metadata" / "timestamp.json")
+        for command, words in ((("update", "--from", str(pipe)), "neither a file nor a directory"), (("stage", str(pipe)), "not a regular file"),
+                               (("update", "--from", str(empty)), "is empty"), (("stage", str(empty)), "is empty"),
+                               (("update", "--from", str(copy)), "timestamp.json is not a regular file")):
+            with self.subTest(command=command):
+                done = node.ctl_raw(*command)
+                self.assertEqual((done.returncode, done.stdout), (INPUT, ""), done.stderr)
+                self.assertIn(words, done.stderr)
 
 
 if __name__ == "__main__":
