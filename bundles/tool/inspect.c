@@ -51,6 +51,7 @@ typedef struct Inspection {
     bool in_bundle;
     bool large;
     bool all_verified;
+    int status; /* of what went wrong last */
 } Inspection;
 
 static void finding_free(Finding *finding) {
@@ -134,22 +135,26 @@ static bool on_bundle(void *context, const char *path, const Manifest *manifest,
     return good;
 }
 
+static void on_trouble(void *context, const Error *trouble) {
+    Inspection *inspection = context;
+    drop_pending(inspection);
+    inspection->status = tool_fail(trouble);
+}
+
 /* What goes wrong with one file is told, and the others are looked at all the same. */
-static int inspect_all(Inspection *inspection, char **paths) {
+static void inspect_all(Inspection *inspection, char **paths) {
     const SurveyVisitor visitor = {.context = inspection,
                                    .file_size_max =
                                        inspection->large ? SURVEY_FILE_SIZE_MAX : image_limits_look.file_size,
                                    .enclave = on_enclave,
-                                   .bundle = on_bundle};
-    int status = 0;
+                                   .bundle = on_bundle,
+                                   .trouble = on_trouble};
     for (; *paths != NULL; paths++) {
         Error err = ERROR_INIT;
         if (!survey_path(*paths, &visitor, &err)) {
-            drop_pending(inspection);
-            status = tool_fail(&err);
+            on_trouble(inspection, &err);
         }
     }
-    return status;
 }
 
 static bool print_list(const json_t *list, Error *err) {
@@ -164,13 +169,13 @@ static int run(Inspection *inspection, char **paths, const Trust *trust) {
         return tool_fail(&err);
     }
     inspection->options.policy = policy;
-    int status = inspect_all(inspection, paths);
+    inspect_all(inspection, paths);
     if (inspection->list != NULL && !print_list(inspection->list, &err)) {
         return tool_fail(&err);
     }
     int finished = tool_finish();
     int verdict = inspection->all_verified ? 0 : error_kind_exit_status(ERROR_VERIFY);
-    return finished != 0 ? finished : status != 0 ? status : verdict;
+    return finished != 0 ? finished : inspection->status != 0 ? inspection->status : verdict;
 }
 
 enum { OPTION_JSON = 256, OPTION_TRUST, OPTION_LOOSE_FORM, OPTION_LARGE };

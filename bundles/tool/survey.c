@@ -22,6 +22,7 @@ typedef struct Survey {
     const SurveyVisitor *visitor;
     unsigned files;
     unsigned enclaves;
+    bool troubled; /* and that was told */
 } Survey;
 
 typedef struct Specimen { /* a file that was opened */
@@ -194,6 +195,21 @@ static int compare_names(const struct dirent **a, const struct dirent **b) {
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
+/* One file's trouble is told and ends nothing; what concerns all of them does. */
+static bool survey_entry(Survey *survey, int dir_fd, const char *name, const char *path, int depth,
+                         Error *err) {
+    Error trouble = ERROR_INIT;
+    if (survey_at(survey, dir_fd, name, path, depth, &trouble)) {
+        return true;
+    }
+    if (trouble.kind == ERROR_MEMORY || survey->files > SURVEY_FILES_MAX) {
+        return error_set(err, trouble.kind, "%s", trouble.text);
+    }
+    survey->visitor->trouble(survey->visitor->context, &trouble);
+    survey->troubled = true;
+    return true;
+}
+
 static bool survey_directory(Survey *survey, int dir_fd, const char *path, int depth, Error *err) {
     struct dirent **entries = NULL;
     if (depth >= SURVEY_DEPTH_MAX) {
@@ -208,7 +224,7 @@ static bool survey_directory(Survey *survey, int dir_fd, const char *path, int d
     for (int i = 0; i < count; i++) {
         AUTO_FREE char *below = good ? text_format("%s%s%s", path, slash, entries[i]->d_name) : NULL;
         good = good && (below != NULL || error_set(err, ERROR_MEMORY, "out of memory")) &&
-               survey_at(survey, dir_fd, entries[i]->d_name, below, depth + 1, err);
+               survey_entry(survey, dir_fd, entries[i]->d_name, below, depth + 1, err);
         free(entries[i]);
     }
     free(entries);
@@ -243,5 +259,6 @@ bool survey_path(const char *path, const SurveyVisitor *visitor, Error *err) {
     if (!survey_at(&survey, AT_FDCWD, path, path, 0, err)) {
         return false;
     }
-    return survey.enclaves > 0 || error_set(err, ERROR_NOT_FOUND, "%s: there is no enclave in it", path);
+    return survey.enclaves > 0 || survey.troubled ||
+           error_set(err, ERROR_NOT_FOUND, "%s: there is no enclave in it", path);
 }

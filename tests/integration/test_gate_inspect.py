@@ -151,6 +151,21 @@ class Inspect(PlatformCase):
         self.assertNotEqual(status, 0)
         self.assertIn("damaged.pswb", error)
 
+    def test_a_damaged_file_in_a_directory_hides_no_other(self):
+        place = self.directory / "mixed"
+        (place / "deep").mkdir(parents=True)
+        (place / "a.pswb").write_bytes(self.bundle.read_bytes()[:1000])
+        (place / "deep" / "b.deb").write_bytes(b"!<arch>\ndebian-binary   " + b"0" * 600)
+        shutil.copy(self.qe3, place / "z.so")
+        status, found, error = self.inspect(place)
+        self.assertEqual([enclave["path"] for enclave in found], [str(place / "z.so")])
+        self.assertEqual((status, error.count("psw-bundle: ")), (4, 2), error)
+        for name in ("a.pswb", "b.deb"):
+            self.assertIn(name, error)
+        (place / "z.so").unlink()
+        status, found, error = self.inspect(place)
+        self.assertEqual((status, found, error.count("psw-bundle: ")), (4, [], 2), error)
+
     def test_text_says_the_verdict_and_what_failed(self):
         good = run("psw-bundle", "inspect", "--trust", self.trust, self.bundle)
         self.assertEqual(good.stdout.count("  verified     "), 3)
