@@ -112,9 +112,44 @@ static bool check_not_older(const char *what, uint32_t number, int64_t issued, u
                      what, number, old_number);
 }
 
+/* The CRL of the authority that issued the node's PCK certificate; NULL if none is signed by it. */
+static X509_CRL *find_pck_crl(const AdviceFetch *fetch, const TrustedCollateral *trusted) {
+    const Certificates *const lists[] = {fetch->chain, &trusted->collateral->certificates};
+    X509_CRL *found = NULL;
+    for (size_t leaf = 0; leaf < fetch->chain->count; leaf++) {
+        X509_NAME *issuer = X509_get_issuer_name(fetch->chain->items[leaf]);
+        for (size_t at = 0; pck_is_in(fetch->chain->items[leaf]) && at < sizeof lists / sizeof *lists; at++) {
+            size_t index = 0;
+            for (X509 *next = NULL;
+                 found == NULL && (next = certificates_find(lists[at], issuer, &index)) != NULL;) {
+                found = certificate_check(next, fetch->root, CERTIFICATE_PCK_CA, NULL)
+                            ? trusted_collateral_crl(trusted, next)
+                            : NULL;
+            }
+        }
+    }
+    return found;
+}
+
+static bool check_crl(const char *what, const X509_CRL *crl, const X509_CRL *old, int64_t time, Error *err) {
+    int64_t from = 0, until = 0, old_from = 0;
+    if (crl == NULL) {
+        return error_set(err, ERROR_VERIFY, "%s: its authority did not sign it: fetch it anew", what);
+    }
+    if (!certificate_time(X509_CRL_get0_lastUpdate(crl), &from) ||
+        !certificate_time(X509_CRL_get0_nextUpdate(crl), &until)) {
+        return error_set(err, ERROR_INPUT, "%s: its times cannot be read", what);
+    }
+    if (old != NULL && certificate_time(X509_CRL_get0_lastUpdate(old), &old_from) && from < old_from) {
+        return error_set(err, ERROR_VERIFY,
+                         "%s: it is older than the one that is cached: the server is behind", what);
+    }
+    return check_time(what, from, until, time, err);
+}
+
 /* Against what is cached; a cache that cannot be read holds nothing back. */
-static bool check_progress(const AdviceFetch *fetch, const char *path, const TcbInfo *info,
-                           const QeIdentity *identity, Error *err) {
+static bool check_progress(const AdviceFetch *fetch, const char *path, const TrustedCollateral *trusted,
+                           const TcbInfo *info, const QeIdentity *identity, Error *err) {
     CLEANUP(collateral_freep) Collateral *collateral = collateral_load(path, NULL);
     CLEANUP(trusted_collateral_freep)
     TrustedCollateral *cached =
@@ -122,7 +157,11 @@ static bool check_progress(const AdviceFetch *fetch, const char *path, const Tcb
     const TrustedTcbInfo *old_info =
         cached != NULL ? trusted_collateral_tcb_info(cached, fetch->pck->fmspc) : NULL;
     const TrustedQeIdentity *old_identity = cached != NULL ? trusted_collateral_qe_identity(cached) : NULL;
-    return (old_info == NULL ||
+    return check_crl("PCK CRL", find_pck_crl(fetch, trusted),
+                     cached != NULL ? find_pck_crl(fetch, cached) : NULL, fetch->time, err) &&
+           check_crl("root CRL", trusted->root_crl, cached != NULL ? cached->root_crl : NULL, fetch->time,
+                     err) &&
+           (old_info == NULL ||
             check_not_older("TCB info", info->evaluation_number, info->issue_date,
                             old_info->info->evaluation_number, old_info->info->issue_date, err)) &&
            (old_identity == NULL ||
@@ -147,16 +186,15 @@ static bool check(const AdviceFetch *fetch, const char *path, const Buffer *cons
     }
     const TrustedTcbInfo *info = trusted_collateral_tcb_info(trusted, fetch->pck->fmspc);
     const TrustedQeIdentity *identity = trusted_collateral_qe_identity(trusted);
-    if (info == NULL || identity == NULL || trusted->root_crl == NULL) {
+    if (info == NULL || identity == NULL) {
         return error_set(err, ERROR_VERIFY, "%s",
-                         info == NULL       ? "TCB info: it is for another kind of platform (FMSPC)"
-                         : identity == NULL ? "QE identity: it is not that of the SGX QE"
-                                            : "root CRL: the root did not sign it");
+                         info == NULL ? "TCB info: it is for another kind of platform (FMSPC)"
+                                      : "QE identity: it is not that of the SGX QE");
     }
     return check_time("TCB info", info->info->issue_date, info->info->next_update, fetch->time, err) &&
            check_time("QE identity", identity->identity->issue_date, identity->identity->next_update,
                       fetch->time, err) &&
-           check_progress(fetch, path, info->info, identity->identity, err);
+           check_progress(fetch, path, trusted, info->info, identity->identity, err);
 }
 
 static bool keep(const char *path, const Buffer *const pieces[PIECES_COUNT], Error *err) {

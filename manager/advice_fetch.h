@@ -12,12 +12,14 @@
 #include <openssl/x509.h>
 
 #include "bundles/base/buffer.h"
+#include "bundles/dcap/certificates.h"
 #include "bundles/dcap/pck.h"
 
 typedef struct AdviceFetch {
     int directory_fd; /* of the cache, above the policies' */
     X509 *root;
     const Pck *pck;
+    const Certificates *chain; /* the node's PCK certificate and those above it */
     int64_t time;
     Buffer crls[2]; /* of PCK CA and root: the same for every policy */
     bool has_crls;

@@ -151,6 +151,7 @@ static bool work(Advice *advice, const char *directory, Error *err) {
     AdviceFetch fetch = {.directory_fd = advice->directory_fd,
                          .root = advice->root,
                          .pck = &advice->pck,
+                         .chain = &advice->certificates,
                          .time = advice->time};
     CLEANUP(advice_fetch_done) AdviceFetch *owned = &fetch;
     for (size_t at = 0; at < sizeof policies / sizeof policies[0]; at++) {

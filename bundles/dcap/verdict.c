@@ -156,9 +156,19 @@ static json_t *advice_json(const Quote *quote, const QuoteVerdict *verdict) {
     return TAKE(list);
 }
 
+/* "good", "not-current" or "not-verifiable": for scripts, as the exit status is. */
+const char *verdict_result(const QuoteVerdict *verdict) {
+    if (!quote_verdict_is_whole(verdict) || verdict->status == TCB_REVOKED ||
+        verdict->status == TCB_NOT_SUPPORTED) {
+        return "not-verifiable";
+    }
+    return verdict->status == TCB_UP_TO_DATE ? "good" : "not-current";
+}
+
 json_t *verdict_json(const Quote *quote, const QuoteVerdict *verdict) {
     CLEANUP(json_freep) json_t *json = json_object();
-    bool done = json != NULL && json_put(json, "status", json_string(tcb_status_name(verdict->status))) &&
+    bool done = json != NULL && json_put(json, "result", json_string(verdict_result(verdict))) &&
+                json_put(json, "status", json_string(tcb_status_name(verdict->status))) &&
                 json_put(json, "time", time_json(verdict->time)) &&
                 json_put(json, "problems", problems_json(verdict)) &&
                 json_put(json, "advisories", advisories_json(verdict)) &&

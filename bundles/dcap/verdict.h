@@ -9,6 +9,9 @@
 
 #include "bundles/dcap/quote_verify.h"
 
+/* "good", "not-current" or "not-verifiable" (docs/verifying.md). */
+const char *verdict_result(const QuoteVerdict *verdict);
+
 /* The members are those of docs/verifying.md. NULL only when out of memory. */
 json_t *verdict_json(const Quote *quote, const QuoteVerdict *verdict);
 

@@ -60,6 +60,10 @@ static void print_trial(const json_t *trial) {
     }
     if (ctl_text(trial, "error")[0] != '\0') {
         (void)printf("%-11s NOT VERIFIABLE: %s\n", "trial quote", ctl_text(trial, "error"));
+    } else if (json_array_size(json_object_get(trial, "problems")) > 0) {
+        const json_t *problem = json_array_get(json_object_get(trial, "problems"), 0);
+        (void)printf("%-11s NOT VERIFIABLE: %s: %s\n", "trial quote", ctl_text(problem, "what"),
+                     ctl_text(problem, "problem"));
     } else {
         (void)printf("%-11s verified to the root: %s\n", "trial quote", ctl_text(trial, "status"));
     }

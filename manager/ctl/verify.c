@@ -53,15 +53,6 @@ static bool load_quote(const char *path, Buffer *bytes, Quote *ret_quote, Error 
            (quote_parse(buffer_bytes(bytes), ret_quote, err) || error_wrap(err, "%s", path));
 }
 
-/* "good", "not-current" or "not-verifiable": for scripts, as the exit status is. */
-static const char *result_of(const QuoteVerdict *verdict) {
-    if (!quote_verdict_is_whole(verdict) || verdict->status == TCB_REVOKED ||
-        verdict->status == TCB_NOT_SUPPORTED) {
-        return "not-verifiable";
-    }
-    return verdict->status == TCB_UP_TO_DATE ? "good" : "not-current";
-}
-
 /* What to do about a problem. */
 static const char *remedy(const QuoteProblem *problem) {
     bool is_leaf = strcmp(problem->what, certificate_role_name(CERTIFICATE_PCK)) == 0;
@@ -138,9 +129,9 @@ bool ctl_verify(Ctl *ctl, Error *err) {
     if (!verify(ctl, &quote, &verdict, collateral, &trusted, err)) {
         return report_failure(ctl, err);
     }
-    const char *result = result_of(&verdict);
+    const char *result = verdict_result(&verdict);
     CLEANUP(json_freep) json_t *json = verdict_json(&quote, &verdict);
-    if (json == NULL || !json_put(json, "result", json_string(result))) {
+    if (json == NULL) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
     if (ctl->json) {

@@ -217,7 +217,8 @@ class Tcb(unittest.TestCase):
         cases = [({"standard": expired}, {}, "expired"), ({"standard": future}, {}, "valid from"),
                  ({"standard": other}, {}, "FMSPC"), ({"standard": forged}, {}, "signature"),
                  ({"standard": older}, {}, "older than evaluation 17"), ({}, {"/tcb": "html"}, "not collateral"),
-                 ({}, {"/qe": "404"}, "no server has"), ({}, {"/tcb": "big"}, "larger"), ({}, {"/pckcrl": "html"}, "pck-crl")]
+                 ({}, {"/qe": "404"}, "no server has"), ({}, {"/tcb": "big"}, "larger"), ({}, {"/pckcrl": "html"}, "pck-crl"),
+                 ({}, {"/pckcrl": "forged"}, "PCK CRL: its authority did not sign it")]
         for change, faults, part in cases:
             with self.subTest(part=part, faults=faults):
                 self.pcs.standard, self.pcs.early = change.get("standard", self.base), self.base
@@ -278,6 +279,14 @@ class Tcb(unittest.TestCase):
         self.assertEqual((code, report["standard"], report["early"]), (0, "UpToDate", "Unknown"), error)
         self.assertEqual(report["trial"]["status"], "UpToDate")
         self.assertEqual(self.pcs.paths, [])
+
+    def test_a_trial_quote_that_nobody_can_verify_is_not_called_verified(self):
+        collateral = self.node.directory / "without-crl"
+        shutil.copytree(self.node.platform.directory / "collateral", collateral, ignore=shutil.ignore_patterns("pck.crl"))
+        self.start(urls=[f"file://{collateral}"])
+        trial = self.tcb()[1]["trial"]
+        self.assertEqual((trial["result"], trial["problems"][0]["what"]), ("not-verifiable", "PCK CRL"))
+        self.assertIn("trial quote NOT VERIFIABLE: PCK CRL: missing", run("pswctl", "tcb", "--api", self.node.api_path).stdout)
 
     def test_another_root_is_not_believed(self):
         self.start(root=None)

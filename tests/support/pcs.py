@@ -85,6 +85,8 @@ class Pcs:
         body, header, chain = content
         if fault == "html":
             body = b"<html><body>Please log in</body></html>"
+        if fault == "forged":  # the signature stands at the end of a CRL
+            body = body[:-3] + bytes([body[-3] ^ 1]) + body[-2:]
         if fault == "big":
             body = b" " * (3 * 1024 * 1024)
         request.send_response(200)
