@@ -73,13 +73,33 @@ static bool reword_shape(Complaint *complaint) {
     return true;
 }
 
+/* "STRING length < 1: text" and "STRING length > 32: text". */
+static bool reword_length(Complaint *complaint) {
+    size_t least = number_after(complaint->reason, "STRING length < ");
+    size_t most = number_after(complaint->reason, "STRING length > ");
+    if (strncmp(complaint->reason, "STRING length ", 14) != 0 || (least == 0 && most == 0)) {
+        return false;
+    }
+    if (most != 0) {
+        (void)snprintf(complaint->reason, sizeof complaint->reason, "the text is too long: at most %zu bytes",
+                       most);
+    } else if (least == 1) {
+        (void)text_copy(complaint->reason, sizeof complaint->reason,
+                        "a text must stand here, and it is empty");
+    } else {
+        (void)snprintf(complaint->reason, sizeof complaint->reason,
+                       "the text is too short: at least %zu bytes", least);
+    }
+    return true;
+}
+
 /* libcyaml's own words, where a sentence for the operator says it better. */
 static void reword(Complaint *complaint, Bytes yaml) {
     static const char unexpected[] = "Unexpected key: ";
     static const char missing[] = "Missing required mapping field: ";
     char key[MESSAGE_MAX];
     size_t most = number_after(complaint->reason, "Excessive entries (");
-    if (reword_shape(complaint)) {
+    if (reword_shape(complaint) || reword_length(complaint)) {
         return;
     }
     if (most != 0) {
