@@ -112,23 +112,32 @@ static bool check_not_older(const char *what, uint32_t number, int64_t issued, u
                      what, number, old_number);
 }
 
+static X509 *find_pck(const Certificates *chain) {
+    for (size_t at = 0; at < chain->count; at++) {
+        if (pck_is_in(chain->items[at])) {
+            return chain->items[at];
+        }
+    }
+    return NULL;
+}
+
 /* The CRL of the authority that issued the node's PCK certificate; NULL if none is signed by it. */
 static X509_CRL *find_pck_crl(const AdviceFetch *fetch, const TrustedCollateral *trusted) {
     const Certificates *const lists[] = {fetch->chain, &trusted->collateral->certificates};
-    X509_CRL *found = NULL;
-    for (size_t leaf = 0; leaf < fetch->chain->count; leaf++) {
-        X509_NAME *issuer = X509_get_issuer_name(fetch->chain->items[leaf]);
-        for (size_t at = 0; pck_is_in(fetch->chain->items[leaf]) && at < sizeof lists / sizeof *lists; at++) {
-            size_t index = 0;
-            for (X509 *next = NULL;
-                 found == NULL && (next = certificates_find(lists[at], issuer, &index)) != NULL;) {
-                found = certificate_check(next, fetch->root, CERTIFICATE_PCK_CA, NULL)
-                            ? trusted_collateral_crl(trusted, next)
-                            : NULL;
+    X509 *pck = find_pck(fetch->chain);
+    for (size_t at = 0; pck != NULL && at < sizeof lists / sizeof lists[0]; at++) {
+        size_t index = 0;
+        for (X509 *next = NULL;
+             (next = certificates_find(lists[at], X509_get_issuer_name(pck), &index)) != NULL;) {
+            X509_CRL *crl = certificate_check(next, fetch->root, CERTIFICATE_PCK_CA, NULL)
+                                ? trusted_collateral_crl(trusted, next)
+                                : NULL;
+            if (crl != NULL) {
+                return crl;
             }
         }
     }
-    return found;
+    return NULL;
 }
 
 static bool check_crl(const char *what, const X509_CRL *crl, const X509_CRL *old, int64_t time, Error *err) {
