@@ -276,14 +276,14 @@ static bool set_pem(CURL *curl, CURLoption option, const Buffer *pem) {
 
 static bool set_limits(const Carriage *carriage) {
     CURL *curl = carriage->curl;
+    /* libcurl refuses another size after a name that could not be resolved. Smaller pieces do no harm. */
+    (void)curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)COURIER_PIECE_MAX);
     return curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)carriage->speed_min) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)(carriage->stall_timeout_ms / 1000)) ==
                CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)clock_left_ms(carriage->deadline_ms)) ==
-               CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, (long)COURIER_PIECE_MAX) == CURLE_OK;
+           curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)clock_left_ms(carriage->deadline_ms)) == CURLE_OK;
 }
 
 /* Redirects never leave TLS. HTTP/2 brings nothing for one file after the other. What was read as authorities

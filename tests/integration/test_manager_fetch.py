@@ -17,6 +17,8 @@ from tests.support.tls_site import Nginx, free_port
 
 USAGE, INPUT, VERIFY, LIMIT, NOT_FOUND, CONFLICT, PERMISSION, NETWORK, TIMEOUT = 2, 4, 5, 6, 7, 8, 9, 13, 14
 
+UNRESOLVED = "a" * 64 + ".invalid"  # a part of a name has at most 63 letters: fails at once, without a network
+
 
 class Dropper(http.server.BaseHTTPRequestHandler):
     """Gives so many bytes an answer as `gives` says, then breaks off; without more in the list, none. The rest
@@ -131,6 +133,10 @@ class FetchTest(unittest.TestCase):
     def test_a_server_that_is_not_there_is_a_network_failure(self):
         node = self.node()
         self.refused(node, NETWORK, "fetch", f"https://localhost:{free_port()}/a", "--sha256", self.digest)
+
+    def test_a_name_that_does_not_resolve_is_a_network_failure(self):
+        error = self.refused(self.node(), NETWORK, "fetch", f"https://{UNRESOLVED}/a", "--sha256", self.digest)
+        self.assertIn("resolve", error)
 
     def test_redirects_stay_encrypted(self):
         node = self.node()

@@ -238,6 +238,11 @@ class Servers(Transfer):
             node.ctl("update", "--stage-only")
         self.assertEqual(self.staged(node), ["1.1"])
 
+    def test_a_mirror_whose_name_does_not_resolve_costs_no_update(self):
+        node = self.node(f"https://{'a' * 64}.invalid", mirrors=[self.nginx().url])
+        node.ctl("update", "--stage-only")
+        self.assertEqual(self.staged(node), ["1.1"])
+
     def test_the_proxy_is_asked_for_everything(self):
         nginx, proxy = self.nginx(), Proxy()
         self.addCleanup(proxy.stop)
