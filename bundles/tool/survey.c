@@ -202,7 +202,8 @@ static bool survey_entry(Survey *survey, int dir_fd, const char *name, const cha
     if (survey_at(survey, dir_fd, name, path, depth, &trouble)) {
         return true;
     }
-    if (trouble.kind == ERROR_MEMORY || survey->files > SURVEY_FILES_MAX) {
+    if (survey->visitor->trouble == NULL || trouble.kind == ERROR_MEMORY ||
+        survey->files > SURVEY_FILES_MAX) {
         return error_set(err, trouble.kind, "%s", trouble.text);
     }
     survey->visitor->trouble(survey->visitor->context, &trouble);

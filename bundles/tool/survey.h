@@ -27,7 +27,8 @@ typedef struct SurveyVisitor {
     /* Before its enclaves, and again (complete) after its last byte was found right; size of the file. */
     bool (*bundle)(void *context, const char *path, const Manifest *manifest, uint64_t size, bool complete,
                    Error *err);
-    /* What was wrong with one file under a directory; the others are looked at all the same. */
+    /* What was wrong with one file under a directory; the others are looked at all the same. NULL: it ends
+     * the survey. */
     void (*trouble)(void *context, const Error *trouble);
 } SurveyVisitor;
 
