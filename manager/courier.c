@@ -133,11 +133,8 @@ static bool take_failure(Bytes text, Error *err) {
         kind == ERROR_NONE) {
         return broken(err);
     }
-    error_set(err, kind, "%s", words);
-    for (char *at = err->text; *at != '\0'; at++) { /* which end up in logs and on terminals */
-        *at = (unsigned char)*at < ' ' || *at == 0x7f ? '?' : *at;
-    }
-    return false;
+    AUTO_FREE char *shown = text_show(words); /* they end up in logs and on terminals */
+    return error_set(err, kind, "%s", shown != NULL ? shown : "out of memory");
 }
 
 typedef enum Turn { TURN_MORE, TURN_DONE, TURN_FAILED } Turn;
