@@ -41,6 +41,7 @@ typedef struct Channel {
     int fd;
     sd_event_source *source;
     uint32_t generation;
+    bool seen; /* its first message: what came with it was kept, and is still in there too */
     RescueDyingFn dying;
     void *context;
 } Channel;
@@ -261,15 +262,17 @@ static int take_descriptor(struct msghdr *message) {
     return fd;
 }
 
-/* What somebody takes is offered before more is read, because what is in the channel of a living generation
- * outlives us. Where nobody does, it is read all the same: the channel is short. */
+/* What somebody takes is offered before more is looked at, and before it is taken out, because what is in the
+ * channel of a living generation outlives us. Where nobody does, it is taken out all the same: the channel is
+ * short. */
 static bool has_room(Rescue *rescue) {
     return has_target(rescue) ? rescue->count == 0 && free_offer(rescue) != NULL : rescue->count < RESCUE_MAX;
 }
 
 typedef enum Received { RECEIVED_NOTHING, RECEIVED_CONNECTION, RECEIVED_DYING, RECEIVED_END } Received;
 
-static Received receive(int channel, int *ret_connection) {
+/* `flags`: MSG_PEEK leaves it in the channel. */
+static Received receive(int channel, int flags, int *ret_connection) {
     char byte = 0;
     union {
         char space[CMSG_SPACE(sizeof(int))];
@@ -282,7 +285,7 @@ static Received receive(int channel, int *ret_connection) {
                              .msg_controllen = sizeof control.space};
     ssize_t size;
     do {
-        size = recvmsg(channel, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        size = recvmsg(channel, &message, flags | MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     } while (size < 0 && errno == EINTR);
     if (size <= 0) {
         return size < 0 && errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
@@ -291,20 +294,33 @@ static Received receive(int channel, int *ret_connection) {
     return *ret_connection >= 0 ? RECEIVED_CONNECTION : RECEIVED_DYING;
 }
 
+/* What was seen, and handed on since. If we die before, the next manager hands it on once more: then a client
+ * may be sent a second answer, which is better than none. */
+static void take_out(Channel *channel) {
+    AUTO_CLOSE int connection = -1;
+    (void)receive(channel->fd, 0, &connection);
+    channel->seen = false;
+}
+
 static int on_channel(sd_event_source *source, int fd, uint32_t events, void *context) {
     (void)events;
     Channel *channel = context;
     Rescue *rescue = channel->rescue;
     while (has_room(rescue)) {
         int connection = -1;
-        Received received = receive(fd, &connection);
+        if (channel->seen) {
+            take_out(channel);
+        }
+        Received received = receive(fd, MSG_PEEK, &connection);
         if (received == RECEIVED_END) {
             close_channel(channel);
         }
         if (received == RECEIVED_END || received == RECEIVED_NOTHING) {
             return 0;
         }
+        channel->seen = true;
         if (received == RECEIVED_DYING) {
+            take_out(channel);
             channel->dying(channel->context, channel->generation);
             continue;
         }
