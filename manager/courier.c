@@ -134,7 +134,7 @@ static bool take_failure(Bytes text, Error *err) {
         return broken(err);
     }
     AUTO_FREE char *shown = text_show(words); /* they end up in logs and on terminals */
-    return error_set(err, kind, "%s", shown != NULL ? shown : "out of memory");
+    return error_set(err, shown != NULL ? kind : ERROR_MEMORY, "%s", shown != NULL ? shown : "out of memory");
 }
 
 typedef enum Turn { TURN_MORE, TURN_DONE, TURN_FAILED } Turn;

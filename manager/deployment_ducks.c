@@ -285,10 +285,10 @@ static void retire(Deployment *deployment, const Leaving *leaving, size_t count)
 /* During a swap nobody is retired but for lack of room: whoever serves in the end may need each of them. */
 void deployment_ducks_prune(Deployment *deployment) {
     Leaving leaving[JOURNAL_DUCKS_MAX];
-    if (deployment->journal->swap.state != SWAP_IDLE || somebody_drains(deployment)) {
-        return; /* its end, or `drained`, comes back here */
+    if (deployment->journal->swap.state != SWAP_IDLE) {
+        return; /* its end comes back here */
     }
-    size_t count = choose_leaving(deployment, leaving);
+    size_t count = somebody_drains(deployment) ? 0 : choose_leaving(deployment, leaving); /* `drained`, too */
     if (count > 0) {
         retire(deployment, leaving, count);
     } else {

@@ -161,4 +161,5 @@ void deployment_soak_end(Deployment *deployment) {
     timer_stop(&deployment->soak_timer);
     timer_stop(&deployment->trial_timer);
     deployment->soak_ends_ms = 0;
+    deployment->trial_due = false;
 }

@@ -58,7 +58,8 @@ static void take_message(Helper *helper, const char *text, size_t size) {
     } else if (json_get_text(message, "kind", &kind, &err) && json_get_text(message, "error", &words, &err) &&
                error_kind_parse(kind, &parsed) && parsed != ERROR_NONE) {
         AUTO_FREE char *shown = text_show(words); /* whoever took the child over may speak to a terminal */
-        error_set(&helper->failure, parsed, "%s", shown != NULL ? shown : "out of memory");
+        error_set(&helper->failure, shown != NULL ? parsed : ERROR_MEMORY, "%s",
+                  shown != NULL ? shown : "out of memory");
     }
 }
 

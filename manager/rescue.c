@@ -17,6 +17,7 @@ enum {
     UNDER_WAY_MAX = 64,
     ADOPT_TIMEOUT_MS = 5000,
     RETRY_MS = 1,
+    NO_DESCRIPTOR_MS = 100,
     ADOPTIONS_MAX = 3,    /* of one request: the fourth generation shall not die of it as well */
     REMEMBERED_MAX = 1024 /* connections that were adopted */
 };
@@ -269,7 +270,13 @@ static bool has_room(Rescue *rescue) {
     return has_target(rescue) ? rescue->count == 0 && free_offer(rescue) != NULL : rescue->count < RESCUE_MAX;
 }
 
-typedef enum Received { RECEIVED_NOTHING, RECEIVED_CONNECTION, RECEIVED_DYING, RECEIVED_END } Received;
+typedef enum Received {
+    RECEIVED_NOTHING,
+    RECEIVED_CONNECTION,
+    RECEIVED_DYING,
+    RECEIVED_END,
+    RECEIVED_IN_VAIN /* a connection, but there is no descriptor left for it */
+} Received;
 
 /* `flags`: MSG_PEEK leaves it in the channel. */
 static Received receive(int channel, int flags, int *ret_connection) {
@@ -291,6 +298,9 @@ static Received receive(int channel, int flags, int *ret_connection) {
         return size < 0 && errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
     }
     *ret_connection = take_descriptor(&message);
+    if (*ret_connection < 0 && (message.msg_flags & MSG_CTRUNC) != 0) {
+        return RECEIVED_IN_VAIN;
+    }
     return *ret_connection >= 0 ? RECEIVED_CONNECTION : RECEIVED_DYING;
 }
 
@@ -317,6 +327,10 @@ static int on_channel(sd_event_source *source, int fd, uint32_t events, void *co
         }
         if (received == RECEIVED_END || received == RECEIVED_NOTHING) {
             return 0;
+        }
+        if (received == RECEIVED_IN_VAIN) {
+            go_on_later(rescue, NO_DESCRIPTOR_MS);
+            break;
         }
         channel->seen = true;
         if (received == RECEIVED_DYING) {

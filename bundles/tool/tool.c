@@ -6,8 +6,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "bundles/base/cleanup.h"
+#include "bundles/base/text.h"
+
 int tool_fail(const Error *err) {
-    (void)fprintf(stderr, "psw-bundle: %s\n", err->text);
+    AUTO_FREE char *shown = text_show(err->text); /* it may name a file that somebody else named */
+    (void)fprintf(stderr, "psw-bundle: %s\n", shown != NULL ? shown : "out of memory");
     return error_kind_exit_status(err->kind);
 }
 

@@ -6,7 +6,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -151,7 +153,7 @@ static void a_connection_that_cannot_be_offered_yet_stays_in_the_channel_and_is_
     stand->refuses_calls = true;
     rescue_set_target(stand->rescue, target());
     for (int i = 0; i < 5; i++) {
-        assert_true(sd_event_run(stand->event, 1000 * 1000) > 0);
+        assert_true(sd_event_run(stand->event, UINT64_MAX) > 0);
     }
     assert_int_equal(rescue_waiting(stand->rescue), 1);
     assert_true(is_in_channel());
@@ -192,6 +194,35 @@ static void a_dying_generation_is_told_once_and_connections_go_on(void **state) 
     assert_true(is_open(client) && is_open(other));
 }
 
+static int nothing(sd_event_source *source, uint64_t usec, void *context) {
+    (void)source, (void)usec, (void)context;
+    return 0;
+}
+
+static void without_a_free_descriptor_a_connection_waits_in_the_channel(void **state) {
+    (void)state;
+    struct rlimit limit;
+    /* The loop's own descriptor for timers is there, as it is in a manager. */
+    assert_true(sd_event_add_time_relative(stand->event, NULL, CLOCK_MONOTONIC, 0, 1, nothing, NULL) >= 0);
+    assert_true(sd_event_run(stand->event, UINT64_MAX) > 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    AUTO_CLOSE int client = send_connection();
+    rescue_set_target(stand->rescue, target());
+    const struct rlimit none = {.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_true(sd_event_run(stand->event, UINT64_MAX) > 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(stand->dying, 0);
+    assert_true(is_in_channel());
+    while (stand->calls == 0) {
+        assert_true(sd_event_run(stand->event, UINT64_MAX) > 0);
+    }
+    turn();
+    assert_int_equal(stand->calls, 1);
+    assert_false(is_in_channel());
+    assert_true(is_open(client));
+}
+
 static void a_client_that_left_is_offered_to_nobody(void **state) {
     (void)state;
     int client = send_connection();
@@ -213,6 +244,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_nobody_takes_yet_is_taken_out_and_offered_later, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_dying_generation_is_told_once_and_connections_go_on, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(without_a_free_descriptor_a_connection_waits_in_the_channel, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_client_that_left_is_offered_to_nobody, set_up, tear_down),
     };

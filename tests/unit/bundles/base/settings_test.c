@@ -160,8 +160,27 @@ static void quoted_text_reads_back_the_same(void **state) {
         AUTO_FREE char *quoted = settings_quote(plain[at]);
         assert_string_equal(quoted, plain[at]);
     }
-    static const char *const texts[] = {"a", " a", "a: b", "#a", "true",     "No", "~",   "-",   "a\"b\\",
-                                        "'", "&a", "*",    "{",  "\xc3\xa4", "%a", "---", "a #b"};
+    static const char *const texts[] = {"a",
+                                        " a",
+                                        "a: b",
+                                        "#a",
+                                        "true",
+                                        "No",
+                                        "~",
+                                        "-",
+                                        "a\"b\\",
+                                        "'",
+                                        "&a",
+                                        "*",
+                                        "{",
+                                        "\xc3\xa4",
+                                        "%a",
+                                        "---",
+                                        "a #b",
+                                        "a \xc2\x85 b\xc2\x85",
+                                        "a\xe2\x80\xa8",
+                                        "\xe2\x80\xa9 a",
+                                        "\xc2\xa0"};
     for (size_t at = 0; at < sizeof texts / sizeof *texts; at++) {
         Error err = ERROR_INIT;
         char yaml[128];
@@ -176,6 +195,7 @@ static void quoted_text_reads_back_the_same(void **state) {
     assert_string_equal(empty, "\"\"");
     assert_null(settings_quote("a\nb"));
     assert_null(settings_quote("\x7f"));
+    assert_null(settings_quote("\xc2\x9b"));
 }
 
 static bool parse_it(void *context, Error *err) {
