@@ -125,16 +125,8 @@ static bool take_end(const Reception *reception, Bytes text, CourierEnd *ret_end
 }
 
 static bool take_failure(Bytes text, Error *err) {
-    const char *name = NULL, *words = NULL;
-    ErrorKind kind = ERROR_NETWORK;
     CLEANUP(json_freep) json_t *object = json_parse(text, "failure", err);
-    if (object == NULL || !json_get_text(object, "kind", &name, err) ||
-        !json_get_text(object, "error", &words, err) || !error_kind_parse(name, &kind) ||
-        kind == ERROR_NONE) {
-        return broken(err);
-    }
-    AUTO_FREE char *shown = text_show(words); /* they end up in logs and on terminals */
-    return error_set(err, shown != NULL ? kind : ERROR_MEMORY, "%s", shown != NULL ? shown : "out of memory");
+    return object != NULL && json_get_failure(object, err) ? false : broken(err);
 }
 
 typedef enum Turn { TURN_MORE, TURN_DONE, TURN_FAILED } Turn;

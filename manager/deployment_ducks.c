@@ -288,7 +288,8 @@ void deployment_ducks_prune(Deployment *deployment) {
     if (deployment->journal->swap.state != SWAP_IDLE) {
         return; /* its end comes back here */
     }
-    size_t count = somebody_drains(deployment) ? 0 : choose_leaving(deployment, leaving); /* `drained`, too */
+    /* `drained` comes back here, too. */
+    size_t count = somebody_drains(deployment) ? 0 : choose_leaving(deployment, leaving);
     if (count > 0) {
         retire(deployment, leaving, count);
     } else {
@@ -304,10 +305,10 @@ bool deployment_ducks_yield(Deployment *deployment, uint64_t room_kib, uint32_t 
         const JournalGeneration *duck = &journal->ducks[i];
         uint64_t epc_kib = 0;
         Error ignored = ERROR_INIT; /* what is not staged any more counts for nothing */
-        (void)!deployment_find_epc(deployment, duck->digest, &epc_kib, &ignored);
         if (duck->number == spared) {
             continue;
         }
+        (void)!deployment_find_epc(deployment, duck->digest, &epc_kib, &ignored);
         if (epc_kib > room_kib) {
             leaving[count++] = (Leaving){.duck = *duck, .reason = "memory"};
         } else {

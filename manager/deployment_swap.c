@@ -280,12 +280,11 @@ void deployment_swap_apply(Deployment *deployment, SwapStep step, const Error *c
     if (news && !journal_save(journal, &err)) {
         log_error("journal-not-written", "error=\"%s\"", err.text);
         if ((step.actions & (SWAP_START_NEW | SWAP_HAND_OVER)) != 0) {
+            /* Nothing has happened yet. The new one has not heard of it: a lame duck goes on as it was. */
             if ((step.actions & SWAP_HAND_OVER) != 0) {
-                journal->swap.state =
-                    from; /* the new one has not heard of it: a lame duck goes on as it was */
+                journal->swap.state = from;
             }
-            (void)deployment_swap_event(deployment, SWAP_EVENT_NEW_FAILED,
-                                        &err); /* nothing has happened yet */
+            (void)deployment_swap_event(deployment, SWAP_EVENT_NEW_FAILED, &err);
             return;
         }
     }

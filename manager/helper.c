@@ -11,7 +11,6 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/json.h"
 #include "bundles/base/process.h"
-#include "bundles/base/text.h"
 #include "manager/helper_child.h"
 #include "manager/timer.h"
 
@@ -42,8 +41,6 @@ CLEANUP_DEFINE(Helper, helper_free)
 static void take_message(Helper *helper, const char *text, size_t size) {
     Error err = ERROR_INIT;
     uint64_t done = 0, total = 0;
-    const char *kind = NULL, *words = NULL;
-    ErrorKind parsed = ERROR_SYSTEM;
     CLEANUP(json_freep)
     json_t *message = json_parse((Bytes){(const uint8_t *)text, size}, "helper", &err);
     if (message == NULL) {
@@ -55,11 +52,8 @@ static void take_message(Helper *helper, const char *text, size_t size) {
         if (helper->spec.progress != NULL) {
             helper->spec.progress(helper->spec.context, done, total);
         }
-    } else if (json_get_text(message, "kind", &kind, &err) && json_get_text(message, "error", &words, &err) &&
-               error_kind_parse(kind, &parsed) && parsed != ERROR_NONE) {
-        AUTO_FREE char *shown = text_show(words); /* whoever took the child over may speak to a terminal */
-        error_set(&helper->failure, shown != NULL ? parsed : ERROR_MEMORY, "%s",
-                  shown != NULL ? shown : "out of memory");
+    } else {
+        (void)!json_get_failure(message, &helper->failure); /* anything else means nothing */
     }
 }
 

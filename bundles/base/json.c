@@ -3,6 +3,9 @@
 
 #include <stdint.h>
 
+#include "bundles/base/cleanup.h"
+#include "bundles/base/text.h"
+
 enum { REASON_MAX = 120 };
 
 /* Nesting depth and the line where it becomes too much, without parsing: the parser recurses, so its input
@@ -74,6 +77,19 @@ bool json_get_text(const json_t *object, const char *key, const char **ret_text,
         return error_set(err, ERROR_INPUT, "member '%s' is missing or not a string", key);
     }
     *ret_text = text;
+    return true;
+}
+
+bool json_get_failure(const json_t *object, Error *ret_failure) {
+    const char *name = json_string_value(json_object_get(object, "kind"));
+    const char *words = json_string_value(json_object_get(object, "error"));
+    ErrorKind kind = ERROR_NONE;
+    if (name == NULL || words == NULL || !error_kind_parse(name, &kind) || kind == ERROR_NONE) {
+        return false;
+    }
+    AUTO_FREE char *shown = text_show(words);
+    error_set(ret_failure, shown != NULL ? kind : ERROR_MEMORY, "%s",
+              shown != NULL ? shown : "out of memory");
     return true;
 }
 

@@ -34,6 +34,10 @@ bool json_get_u64(const json_t *object, const char *key, uint64_t *ret_value, Er
 bool json_get_bool(const json_t *object, const char *key, bool *ret_value, Error *err)
     __attribute__((warn_unused_result));
 
+/* What a child says of its failure, {"kind": ..., "error": ...}, with its words made fit to be shown: whoever
+ * took it over may speak to logs and terminals. False: it says no such thing, and nothing is set. */
+bool json_get_failure(const json_t *object, Error *ret_failure) __attribute__((warn_unused_result));
+
 /* Sets object[key] to a new value; a NULL `value` (out of memory) fails. */
 bool json_put(json_t *object, const char *key, json_t *value) __attribute__((warn_unused_result));
 

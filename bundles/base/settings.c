@@ -199,24 +199,24 @@ static bool is_plain(const char *text) {
     return true;
 }
 
-/* How YAML 1.1 writes a character that ends a line there and is none of ASCII (section 5.7): the escape, and
- * how many bytes of UTF-8 it stands for. NULL: `at` is no such character. */
-static const char *escape_break(const char *at, size_t *ret_size) {
+/* What stands in double quotes for a character that must not stand there itself, the line ends of YAML 1.1
+ * beyond ASCII among them (section 5.7), and how many bytes it has in UTF-8. NULL: it may stand there. */
+static const char *escape_of(const char *at, size_t *ret_size) {
     static const struct {
-        const char *bytes, *escape;
-    } breaks[] = {{"\xc2\x85", "\\N"}, {"\xe2\x80\xa8", "\\L"}, {"\xe2\x80\xa9", "\\P"}};
-    for (size_t i = 0; i < sizeof breaks / sizeof *breaks; i++) {
-        *ret_size = strlen(breaks[i].bytes);
-        if (strncmp(at, breaks[i].bytes, *ret_size) == 0) {
-            return breaks[i].escape;
+        const char *character, *escape;
+    } escapes[] = {{"\"", "\\\""},
+                   {"\\", "\\\\"},
+                   {"\xc2\x85", "\\N"},
+                   {"\xe2\x80\xa8", "\\L"},
+                   {"\xe2\x80\xa9", "\\P"}};
+    for (size_t i = 0; i < sizeof escapes / sizeof *escapes; i++) {
+        *ret_size = strlen(escapes[i].character);
+        if (strncmp(at, escapes[i].character, *ret_size) == 0) {
+            return escapes[i].escape;
         }
     }
+    *ret_size = 1;
     return NULL;
-}
-
-static bool is_control(const char *at) {
-    const unsigned char *bytes = (const unsigned char *)at;
-    return bytes[0] < 0x20 || bytes[0] == 0x7f || (bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0);
 }
 
 char *settings_quote(const char *text) {
@@ -227,21 +227,11 @@ char *settings_quote(const char *text) {
     if (!buffer_append_text(&quoted, "\"")) {
         return NULL;
     }
-    for (const char *at = text; *at != 0; at++) {
-        size_t size = 0;
-        const char *escape = escape_break(at, &size);
-        if (escape != NULL) {
-            if (!buffer_append_text(&quoted, escape)) {
-                return NULL;
-            }
-            at += size - 1;
-            continue;
-        }
-        if (is_control(at)) {
-            return NULL;
-        }
-        if (((*at == '"' || *at == '\\') && !buffer_append_text(&quoted, "\\")) ||
-            !buffer_append(&quoted, at, 1)) {
+    size_t size = 0;
+    for (const char *at = text; *at != 0; at += size) {
+        const char *escape = escape_of(at, &size);
+        if ((escape == NULL && text_is_control(at)) ||
+            !(escape != NULL ? buffer_append_text(&quoted, escape) : buffer_append(&quoted, at, size))) {
             return NULL;
         }
     }

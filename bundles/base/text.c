@@ -230,6 +230,11 @@ bool text_is_utf8(const char *text) {
     return true;
 }
 
+bool text_is_control(const char *at) {
+    const uint8_t *bytes = (const uint8_t *)at;
+    return bytes[0] < 0x20 || bytes[0] == 0x7f || (bytes[0] == 0xc2 && bytes[1] >= 0x80 && bytes[1] < 0xa0);
+}
+
 char *text_show(const char *text) {
     enum { ESCAPE_SIZE = 4 };
     char *shown = malloc(strlen(text) * ESCAPE_SIZE + 1);
@@ -239,8 +244,7 @@ char *text_show(const char *text) {
     char *to = shown;
     for (const uint8_t *at = (const uint8_t *)text; *at != 0;) {
         size_t size = utf8_size(at);
-        bool control = *at < 0x20 || *at == 0x7f || (size == 2 && at[0] == 0xc2 && at[1] < 0xa0);
-        if (size != 0 && !control) {
+        if (size != 0 && !text_is_control((const char *)at)) {
             memcpy(to, at, size);
             to += size;
             at += size;

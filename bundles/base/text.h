@@ -44,6 +44,9 @@ bool text_is_printable(const char *text, size_t max);
 /* True if all of the text is well-formed UTF-8. */
 bool text_is_utf8(const char *text);
 
+/* A control character of Unicode (C0, DEL, or C1 in UTF-8) begins here. */
+bool text_is_control(const char *at);
+
 /* A copy to show: control characters, and bytes that are not UTF-8, become \xHH. NULL when out of memory. The
  * caller frees. */
 char *text_show(const char *text);
