@@ -101,6 +101,7 @@ void deployment_free(Deployment *deployment) {
     deployment_settings_done(deployment);
     timer_stop(&deployment->soak_timer);
     timer_stop(&deployment->trial_timer);
+    deployment_hurry(deployment);
     timer_stop(&deployment->restart_timer);
     timer_stop(&deployment->restarted_timer);
     timer_stop(&deployment->upkeep_timer);
@@ -319,6 +320,7 @@ static void on_dying(void *context, uint32_t number) {
     Deployment *deployment = context;
     const Generation *serving = deployment_serving(deployment);
     if (serving != NULL && generation_number(serving) == number) {
+        deployment_hurry(deployment);
         deployment_standby_hurry(deployment);
     }
 }
@@ -380,6 +382,7 @@ static void on_gone(void *context, Generation *generation) {
     log_info("generation-ended", "generation=%u role=%s reason=\"%s\"", number, generation_role_name(role),
              failure.text);
     if (role != GENERATION_LEAVING) {
+        deployment_hurry(deployment);
         totals_add(deployment->totals, METRICS_PAGE_CRASHES, generation_role_name(role), 1);
     }
     totals_end(deployment->totals, number);

@@ -264,6 +264,7 @@ static Operation *begin(Deployment *deployment, const Beginning *beginning, cons
     if (next->number == 0 && fit_duck(deployment, next->digest) == NULL) {
         journal->swap.next.number = journal->next_generation++;
     }
+    deployment_be_gentle(deployment);
     journal_note(journal, journal->swap.operation, who, kind, "to %s", label);
     note_downgrade(deployment, next->digest, who);
     if (!journal_save(journal, err)) {

@@ -93,6 +93,7 @@ struct Deployment {
     Operation *undo; /* the rollback that ends it, if one was asked for */
     Error cause;     /* why it fails */
     sd_event_source *soak_timer, *trial_timer;
+    sd_event_source *gentle_timer; /* NULL: the manager works at the ordinary priority */
     bool trial_due; /* a trial quote of the soak that has not come, be it that it could not be asked for */
     uint64_t soak_ends_ms;
     uint64_t answers_before, errors_before; /* counters of the new generation when its soak began */
@@ -164,6 +165,11 @@ extern const JournalWho deployment_itself;
 /* deployment_swap.c */
 bool deployment_swap_event(Deployment *deployment, SwapEvent event, const Error *cause);
 void deployment_swap_apply(Deployment *deployment, SwapStep step, const Error *cause);
+
+/* deployment_gentle.c: at the lowest priority for a while, if the swap under way may take its time; else, and
+ * by hurry(), at the ordinary one. */
+void deployment_be_gentle(Deployment *deployment);
+void deployment_hurry(Deployment *deployment);
 
 /* Whatever served before runs and could serve again. */
 bool deployment_former_alive(const Deployment *deployment);

@@ -10,6 +10,7 @@
 
 #include "bundles/base/file.h"
 #include "bundles/base/log.h"
+#include "bundles/base/priority.h"
 #include "bundles/base/process.h"
 #include "bundles/base/text.h"
 #include "manager/deployment_parts.h"
@@ -98,6 +99,7 @@ static bool ask(Deployment *deployment, Error *err) {
     if (!process_start(&process, &pid, &pidfd, err)) {
         return false;
     }
+    priority_restore(pid);
     if (sd_event_add_io(deployment->event, &settings->source, pidfd, EPOLLIN, on_end, deployment) < 0) {
         return process_signal(pidfd, SIGKILL, err) && error_set(err, ERROR_MEMORY, "out of memory");
     }

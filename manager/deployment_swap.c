@@ -268,11 +268,15 @@ void deployment_swap_apply(Deployment *deployment, SwapStep step, const Error *c
         deployment->cause = *cause;
     }
     if (step.next == SWAP_IDLE) {
+        if ((step.actions & SWAP_COMMIT) == 0) {
+            deployment_hurry(deployment);
+        }
         deployment_swap_settle(deployment, step.actions);
         return;
     }
     SwapState from = journal->swap.state;
     journal->swap.state = step.next;
+    deployment_be_gentle(deployment);
     bool news = prepare(deployment, from, step.actions);
     if (deployment->operation != NULL) {
         operation_step(deployment->operations, deployment->operation, swap_state_name(step.next));

@@ -11,6 +11,7 @@
 #include "bundles/base/cleanup.h"
 #include "bundles/base/clock.h"
 #include "bundles/base/json.h"
+#include "bundles/base/priority.h"
 #include "manager/helper_sandbox.h"
 #include "manager/operation.h"
 
@@ -65,6 +66,7 @@ int helper_child_run(const HelperTask *task) {
     Error err = ERROR_INIT;
     json_t *result = NULL;
     (void)prctl(PR_SET_PDEATHSIG, 9, 0, 0, 0);
+    priority_restore(0); /* it has a deadline, and nobody who would hurry it */
     show_name(task->name);
     if (run(task, &result, &err)) {
         return report(json_pack("{s:o}", "result", result)) ? 0 : 1;

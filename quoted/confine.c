@@ -5,11 +5,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "bundles/base/cleanup.h"
+#include "bundles/base/priority.h"
 #include "bundles/base/sandbox.h"
 #include "bundles/base/text.h"
 #include "quoted/library.h"
@@ -82,12 +82,7 @@ static char *directory_of(const char *path) {
 /* A thread that began at the lowest priority has to come back to the ordinary one (quoted/generation.c),
  * which takes a limit, or where that cannot be raised, a capability. The capabilities that stay. */
 static uint64_t keep_ordinary_priority(void) {
-    const struct rlimit ordinary = {.rlim_cur = 20,
-                                    .rlim_max = 20}; /* getrlimit(2): 20 less the nice value */
-    struct rlimit now;
-    bool enough = getrlimit(RLIMIT_NICE, &now) == 0 &&
-                  (now.rlim_cur >= ordinary.rlim_cur || setrlimit(RLIMIT_NICE, &ordinary) == 0);
-    return enough ? 0 : UINT64_C(1) << CAP_SYS_NICE;
+    return priority_allow_return() ? 0 : UINT64_C(1) << CAP_SYS_NICE;
 }
 
 static void tell(const SandboxReport *report, bool network) {

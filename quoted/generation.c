@@ -12,6 +12,7 @@
 #include "bundles/base/clock.h"
 #include "bundles/base/json.h"
 #include "bundles/base/log.h"
+#include "bundles/base/priority.h"
 #include "bundles/base/service.h"
 #include "bundles/sgx/quote.h"
 #include "quoted/canary.h"
@@ -91,7 +92,8 @@ static void announce(Generation *generation, ControlType type, json_t *payload) 
     }
 }
 
-/* By the main thread, because threads inherit their starter's priority. */
+/* By the main thread, because threads inherit their starter's priority. Until the pool meets its first client
+ * it is as gentle as the rest of the warm-up. */
 static bool start_pool(Generation *generation, Error *err) {
     const PoolSpec spec = {.config = generation->spec.config,
                            .engine = generation->engine,
@@ -102,11 +104,24 @@ static bool start_pool(Generation *generation, Error *err) {
                            .sightings = generation->sightings,
                            .recall_fd = generation->recall_fd,
                            .drained_fd = generation->drained_fd};
+    generation->pool_is_low = !generation->warm_up.hurried && priority_lower();
     generation->untried = pool_start(&spec, err);
+    if (generation->pool_is_low) {
+        priority_restore(0);
+    }
     return generation->untried != NULL && gentle_start(&generation->warm_up, warm_up_run, generation, err);
 }
 
+static void hurry(Generation *generation) {
+    gentle_hurry(&generation->warm_up);
+    if (generation->pool_is_low && generation->untried != NULL) {
+        pool_hurry(generation->untried);
+        generation->pool_is_low = false;
+    }
+}
+
 static bool become_ready(Generation *generation, Error *err) {
+    hurry(generation);
     (void)pthread_mutex_lock(&generation->lock);
     Pool *pool = generation->pool = TAKE(generation->untried);
     generation->state = CONTROL_STATE_READY;
@@ -303,7 +318,7 @@ static bool lead(Generation *generation, int signal_fd, Error *err) {
             return error_set_errno(err, errno, "poll");
         }
         if (ready == 0) {
-            gentle_hurry(&generation->warm_up);
+            hurry(generation);
         }
         if (consume(&sources[WARM])) {
             gentle_join(&generation->warm_up);
@@ -384,6 +399,16 @@ static bool live(Generation *generation, int signal_fd, Error *err) {
     return good;
 }
 
+/* A lame duck has nobody to answer: giving its memory back, which takes longer than a quote, can wait. */
+static void end_gently(Generation *generation) {
+    (void)pthread_mutex_lock(&generation->lock);
+    bool lame = generation->state == CONTROL_STATE_LAME_DUCK;
+    (void)pthread_mutex_unlock(&generation->lock);
+    if (lame) {
+        (void)priority_lower();
+    }
+}
+
 bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     AUTO_FREE Generation *generation = calloc(1, sizeof *generation);
     if (generation == NULL) {
@@ -401,6 +426,7 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
         announce_failed(generation, err);
     }
     announce(generation, CONTROL_EVENT_COUNTS, counters_counts_json(&generation->counters));
+    end_gently(generation);
     control_server_close(generation->server);
     pool_stop(generation->pool);
     engines_stop(generation->engines);

@@ -31,7 +31,8 @@ typedef struct Generation {
     int recall_fd;  /* eventfd of the pool */
     int retire_fd;  /* eventfd of CONTROL_RETIRE */
     Gentle warm_up;
-    Pool *untried; /* the pool until the canary was answered; the main thread's and the canary's */
+    Pool *untried;    /* the pool until the canary was answered; the main thread's and the canary's */
+    bool pool_is_low; /* its threads have the lowest priority until then */
     int64_t started_at;
     _Atomic uint64_t last_relay_ms; /* when another generation asked last */
 

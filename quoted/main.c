@@ -14,6 +14,7 @@
 #include "bundles/base/file.h"
 #include "bundles/base/listener.h"
 #include "bundles/base/log.h"
+#include "bundles/base/priority.h"
 #include "bundles/base/text.h"
 #include "quoted/confine.h"
 #include "quoted/control/message.h"
@@ -204,6 +205,16 @@ static bool start_nursery(const Options *options, const Config *config, Generati
     return config->engines == 1 || spec->nursery != NULL;
 }
 
+/* The processes beside this one. */
+static bool start_company(const Options *options, const Config *config, GenerationSpec *spec,
+                          const Manifest *manifest, Handover *handover, Error *err) {
+    if (options->control != NULL) {
+        priority_restore(0); /* so far a manager may have had it begin lower; the warm-up will by itself */
+    }
+    return start_nursery(options, config, spec, manifest, err) &&
+           (options->control == NULL || handover_start(handover, err));
+}
+
 static bool run(const Options *options, const Config *config, Error *err) {
     Handover handover = HANDOVER_INIT;
     CLEANUP(manifest_freep) Manifest *manifest = NULL;
@@ -218,8 +229,7 @@ static bool run(const Options *options, const Config *config, Error *err) {
     /* The others have to happen while there is one thread. */
     if (signal_fd < 0 || !prepare(options, config, &spec, &manifest, err) ||
         !confine_enter(config, manifest, options->control, err) ||
-        !start_nursery(options, config, &spec, manifest, err) ||
-        (options->control != NULL && !handover_start(&handover, err))) {
+        !start_company(options, config, &spec, manifest, &handover, err)) {
         control_message_send_failed(options->control_fd, err); /* there is no generation to say it */
         return false;
     }

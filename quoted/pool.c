@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -124,6 +125,13 @@ Pool *pool_start(const PoolSpec *spec, Error *err) {
         }
     }
     return pool;
+}
+
+void pool_hurry(Pool *pool) {
+    const struct sched_param none = {0};
+    for (unsigned i = 0; i < pool->workers_count; i++) {
+        (void)pthread_setschedparam(pool->workers[i].thread, SCHED_OTHER, &none);
+    }
 }
 
 void pool_stop(Pool *pool) {

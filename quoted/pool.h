@@ -36,6 +36,8 @@ typedef struct PoolSpec {
 
 /* Starts the threads. Everything in the spec is borrowed for the pool's life. */
 Pool *pool_start(const PoolSpec *spec, Error *err) __attribute__((warn_unused_result));
+/* Its threads have the priority of who starts it; with this, where that was the lowest, the ordinary one. */
+void pool_hurry(Pool *pool);
 /* Ends the threads; what is still open is closed. */
 void pool_stop(Pool *pool);
 
