@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The inside of a connection: connection.c is its life, connection_admit.c counts it in, connection_pieces.c
- * takes a request that does not come whole otherwise.
+ * The inside of a connection: connection.c is its request, from the first look to what follows from it,
+ * connection_admit.c counts it in, connection_pieces.c takes a request that does not come whole otherwise,
+ * connection_kept.c keeps it while it waits for its client, connection_answer.c is its answer and its end.
  */
 #ifndef QUOTED_CONNECTION_PRIVATE_H
 #define QUOTED_CONNECTION_PRIVATE_H
@@ -40,6 +41,27 @@ static inline bool has_ended(int fd) {
     struct pollfd state = {.fd = fd, .events = POLLRDHUP};
     return poll(&state, 1, 0) > 0 && (state.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
+
+/* connection.c: looks at the request without taking it out of the socket. *wanted: bytes that make it whole,
+ * 0 as long as that is not known. The body and its size are in the worker's scratch. */
+Look connection_look(Worker *worker, int fd, uint32_t *wanted, size_t *ret_size);
+/* The same with one that is kept; takes it piece by piece if it is stuck. */
+Look connection_look_again(Worker *worker, Connection *connection, size_t *ret_size);
+/* What follows from a look that is not LOOK_WAIT. */
+void connection_settle(Worker *worker, const Entry *entry, Look seen, size_t size);
+
+/* connection_answer.c: goes on writing what the client's buffer did not take before. */
+void connection_answer_go_on(Worker *worker, Connection *connection);
+/* Ends it, and reads off before what is left unread until now. */
+void connection_end_read(Worker *worker, int fd, QueueClient *client);
+/* It is not counted any more. */
+void connection_forget(Pool *pool, QueueClient *client);
+
+/* connection_kept.c: leaves a connection that has to wait to the attendant. It owns `rest` afterwards; on
+ * failure the caller does. */
+bool connection_kept_add(Pool *pool, const Entry *entry, uint32_t wanted, const Buffer *rest);
+/* Lets go of one without closing its descriptor. */
+Entry connection_kept_release(Pool *pool, Connection *connection);
 
 /* Counts a new connection in; `client` is NULL when out of memory. */
 Entry connection_admit(Pool *pool, int fd);

@@ -147,7 +147,7 @@ void pool_stop(Pool *pool) {
             (void)pthread_join(pool->workers[i].thread, NULL);
         }
     }
-    connection_close_all(pool);
+    connection_kept_close_all(pool);
     for (unsigned i = 0; i < pool->workers_count; i++) {
         worker_done(&pool->workers[i]);
     }

@@ -142,15 +142,15 @@ void pool_check_drained(Pool *pool);
 void connection_begin(Worker *worker, int fd, bool adopted);
 /* Its descriptor is ready. */
 void connection_continue(Worker *worker, Connection *connection);
-/* Closes those that had to make room. */
-void connection_close_doomed(Worker *worker);
+/* connection_kept.c: closes those that had to make room. */
+void connection_kept_close_doomed(Worker *worker);
 /* Closes those whose time is over and helps those that are stuck; the milliseconds until the next one's, -1
  * if there is none. */
-int connection_expire(Worker *worker);
+int connection_kept_expire(Worker *worker);
 /* Gives all unfinished ones whose request is not whole to the pool's handover_fd; false: it is full for now.
  * This one and the former two are the attendant's. */
-bool connection_hand_over(Worker *worker);
-void connection_close_all(Pool *pool);
+bool connection_kept_hand_over(Worker *worker);
+void connection_kept_close_all(Pool *pool);
 
 /* Sends the worker's response and ends the connection, at once or when the client has read it. */
 typedef struct Answered {

@@ -180,7 +180,7 @@ static void hand_over(Worker *worker) {
     (void)pthread_mutex_lock(&worker->pool->lock);
     worker->pool->handover = false;
     (void)pthread_mutex_unlock(&worker->pool->lock);
-    bool done = connection_hand_over(worker);
+    bool done = connection_kept_hand_over(worker);
     (void)pthread_mutex_lock(&worker->pool->lock);
     if (!done && !worker->pool->accepting) {
         worker->pool->handover = true;
@@ -193,7 +193,7 @@ static void hand_over(Worker *worker) {
 /* What is due by the clock; the milliseconds until something else is. */
 static int attend(Worker *worker) {
     int overdue = job_expire(worker);
-    int left = connection_expire(worker);
+    int left = connection_kept_expire(worker);
     left = left >= 0 && left < overdue ? left : overdue;
     (void)pthread_mutex_lock(&worker->pool->lock);
     int look = listening_look(worker->pool);
@@ -242,7 +242,7 @@ void *worker_run(void *context) {
         if (is_attendant) {
             look_for_missed(worker, count == 0);
             parked_expire(worker->pool);
-            connection_close_doomed(worker);
+            connection_kept_close_doomed(worker);
         }
         more = !is_attendant && work(worker);
     }
