@@ -89,14 +89,13 @@ static bool find_sets(const Deployment *deployment, uint64_t *ret_serving_kib, u
     return true;
 }
 
-static bool somebody_leaves(const Deployment *deployment) {
+static size_t count_leaving(const Deployment *deployment) {
+    size_t count = 0;
     for (size_t i = 0; i < deployment->generations_count; i++) {
         const Generation *generation = deployment->generations[i];
-        if (generation_role(generation) == GENERATION_LEAVING && generation_is_alive(generation)) {
-            return true;
-        }
+        count += generation_role(generation) == GENERATION_LEAVING && generation_is_alive(generation);
     }
-    return false;
+    return count;
 }
 
 /* Where the EPC does not hold the lame ducks beside the two, they go, and come back when they are asked for.
@@ -112,11 +111,17 @@ static bool make_room(Deployment *deployment) {
     bool tight = deployment_ducks_yield(deployment, total_kib > needed_kib ? total_kib - needed_kib : 0,
                                         deployment->journal->swap.next.number) ||
                  !requirements_fit(2 * serving_kib, next_kib, total_kib);
-    return tight && somebody_leaves(deployment);
+    size_t leaving = tight ? count_leaving(deployment) : 0;
+    if (leaving > 0) {
+        log_info("swap-waits", "operation=%llu leaving=%zu needed_kib=%llu epc_kib=%llu",
+                 (unsigned long long)deployment->journal->swap.operation, leaving,
+                 (unsigned long long)needed_kib, (unsigned long long)total_kib);
+    }
+    return leaving > 0;
 }
 
 void deployment_room_made(Deployment *deployment) {
-    if (deployment->awaits_room && !somebody_leaves(deployment)) {
+    if (deployment->awaits_room && count_leaving(deployment) == 0) {
         deployment->awaits_room = false;
         if (deployment->journal->swap.state == SWAP_VERIFYING) {
             (void)deployment_swap_event(deployment, deployment->gated, NULL);
@@ -134,6 +139,7 @@ static void on_examined(void *context, const json_t *report, const Error *failur
         prefer_duck(deployment);
         deployment->awaits_room = make_room(deployment);
         if (deployment->awaits_room) {
+            deployment_swap_show(deployment);
             return;
         }
     }

@@ -165,6 +165,7 @@ extern const JournalWho deployment_itself;
 /* deployment_swap.c */
 bool deployment_swap_event(Deployment *deployment, SwapEvent event, const Error *cause);
 void deployment_swap_apply(Deployment *deployment, SwapStep step, const Error *cause);
+void deployment_swap_show(Deployment *deployment); /* to who asked for it: where it is */
 
 /* deployment_gentle.c: at the lowest priority for a while, if the swap under way may take its time; else, and
  * by hurry(), at the ordinary one. */

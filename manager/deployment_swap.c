@@ -261,6 +261,14 @@ static void act(Deployment *deployment, unsigned actions) {
     }
 }
 
+void deployment_swap_show(Deployment *deployment) {
+    if (deployment->operation != NULL) {
+        operation_step(deployment->operations, deployment->operation,
+                       deployment->awaits_room ? "waiting for room in the EPC"
+                                               : swap_state_name(deployment->journal->swap.state));
+    }
+}
+
 void deployment_swap_apply(Deployment *deployment, SwapStep step, const Error *cause) {
     Journal *journal = deployment->journal;
     Error err = ERROR_INIT;
@@ -278,9 +286,7 @@ void deployment_swap_apply(Deployment *deployment, SwapStep step, const Error *c
     journal->swap.state = step.next;
     deployment_be_gentle(deployment);
     bool news = prepare(deployment, from, step.actions);
-    if (deployment->operation != NULL) {
-        operation_step(deployment->operations, deployment->operation, swap_state_name(step.next));
-    }
+    deployment_swap_show(deployment);
     if (news && !journal_save(journal, &err)) {
         log_error("journal-not-written", "error=\"%s\"", err.text);
         if ((step.actions & (SWAP_START_NEW | SWAP_HAND_OVER)) != 0) {

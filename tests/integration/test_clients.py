@@ -53,6 +53,16 @@ class Application:
             self.process.communicate()
 
 
+@contextlib.contextmanager
+def stopped(pid):
+    """Meanwhile the process does nothing, so it does not end either."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
 class Clients(PlatformCase):
     """One platform for all; a node of its own for each test."""
 
@@ -157,6 +167,14 @@ class Clients(PlatformCase):
             api.request("GET", "/metrics")
             return api.getresponse().read().decode()
 
+    @staticmethod
+    def wait_step(api, operation, step):
+        """Waits until the operation has come to that step; its end before is a failure."""
+        while operation["step"] != step:
+            if operation["state"] != "running":
+                raise AssertionError(f"it ended before {step}: {operation}")
+            operation = api.call("GET", f"/v1/operations/{operation['id']}?wait=10&after={operation['revision']}")
+
     def ducks(self, node):
         """The lame ducks' numbers."""
         return sorted(each["generation"] for each in node.ctl("status")["generations"] if each["role"] == "lame-duck")
@@ -180,11 +198,18 @@ class Clients(PlatformCase):
 
     def test_lame_ducks_make_room_for_a_swap_and_are_started_again_for_who_needs_them(self):
         with self.platform.knobs(epc_kib=1400):  # two sets of three
-            node = self.node({"swap": {"epc_size": "1400KiB"}})
+            node = self.node({"swap": {"epc_size": "1400KiB", "drain_timeout": "10m"}})
             old = Application(self, node)
             node.ctl("swap", "1.2")
             self.assertEqual(old.quote(), 0)  # so the lame duck does not rest
-            node.ctl("swap", "1.3")
+            duck, = [each["pid"] for each in node.ctl("status")["generations"] if each["role"] == "lame-duck"]
+            with contextlib.closing(nodes.Api(node.api_path)) as api, stopped(duck):
+                swap = api.call("POST", "/v1/swap", {"bundle": "1.3", "soak": "0"})
+                self.wait_step(api, swap, "waiting for room in the EPC")
+                self.assertRegex(node.ctl_raw("status").stdout, r"operation .*swap .*: waiting for room in the EPC\n")
+                self.assertRegex(node.log(), rf"swap-waits operation={swap['id']} leaving=1 ")
+            with contextlib.closing(nodes.Api(node.api_path)) as api:
+                api.finish(swap)
             self.assertIn('psw_lame_ducks_retired_total{reason="memory"} 1\n', self.metrics(node))
         self.assertEqual([old.quote(), old.quote()], [0, 0])
 
