@@ -124,6 +124,25 @@ int file_open_regular(int dir_fd, const char *name, struct stat *ret_status, Err
     return TAKE_FD(fd);
 }
 
+/* By name: whoever says this means a descriptor, whatever is behind it. */
+static bool is_open_already(const char *path) {
+    static const char *const names[] = {"/dev/null", "/dev/stdin", "/dev/stdout", "/dev/stderr"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(path, names[i]) == 0) {
+            return true;
+        }
+    }
+    return strncmp(path, "/dev/fd/", 8) == 0 || strncmp(path, "/proc/self/fd/", 14) == 0;
+}
+
+bool file_check_regular(const char *path, bool or_open, Error *err) {
+    struct stat facts;
+    if ((or_open && is_open_already(path)) || stat(path, &facts) != 0) {
+        return true; /* what keeps it from being looked at is said when it is opened */
+    }
+    return S_ISREG(facts.st_mode) || error_set(err, ERROR_INPUT, "%s is not a regular file", path);
+}
+
 bool file_read(int dir_fd, const char *name, Buffer *buffer, Error *err) {
     struct stat status;
     AUTO_CLOSE int fd = file_open_regular(dir_fd, name, &status, err);

@@ -28,6 +28,11 @@ int file_open(int dir_fd, const char *name, int flags, mode_t mode, Error *err)
 int file_open_regular(int dir_fd, const char *name, struct stat *ret_status, Error *err)
     __attribute__((warn_unused_result));
 
+/* For a path that a person gave and somebody else opens, or that is replaced: refuses, without opening it, a
+ * pipe, a device or a directory that stands there. Nothing there is good. With `or_open` /dev/null and what
+ * the process was given open (/dev/stdin, /dev/stdout, /dev/fd/N) are good, too. */
+bool file_check_regular(const char *path, bool or_open, Error *err) __attribute__((warn_unused_result));
+
 /* Opens a directory for use as dir_fd; file_make_path makes it and its parents (0755 for parents). */
 int file_open_directory(int dir_fd, const char *name, Error *err) __attribute__((warn_unused_result));
 bool file_make_path(const char *path, mode_t mode, Error *err) __attribute__((warn_unused_result));

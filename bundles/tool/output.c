@@ -54,6 +54,9 @@ Output *output_open(const char *path, Error *err) {
         error_set(err, ERROR_USAGE, "'%s' is not the name of a file", path);
         return NULL;
     }
+    if (!file_check_regular(path, false, err)) { /* it would be replaced, /dev/null too */
+        return NULL;
+    }
     CLEANUP(output_closep) Output *output = calloc(1, sizeof *output);
     if (output != NULL) {
         output->fd = -1;

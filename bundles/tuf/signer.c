@@ -235,6 +235,19 @@ static void unreadable(const Prompt *prompt, Error *err) {
     }
 }
 
+/* OpenSSL takes a name for that of a file before it takes it for a URI, and would wait for a pipe's other
+ * end.
+ */
+static bool check_file(const char *name, const char *shown, Error *err) {
+    static const char scheme[] = "file:";
+    const char *path = name;
+    if (strncasecmp(name, scheme, sizeof scheme - 1) == 0 && access(name, F_OK) != 0) {
+        path = name + sizeof scheme - 1;
+        path += strncasecmp(path, "//localhost/", 12) == 0 ? 11 : strncmp(path, "///", 3) == 0 ? 2 : 0;
+    }
+    return file_check_regular(path, true, err) || error_wrap(err, "key %s", shown);
+}
+
 static EVP_PKEY *load(const char *name, UI_METHOD *method, Prompt *prompt, bool *ret_private, Error *err) {
     CLEANUP(store_freep) OSSL_STORE_CTX *store = OSSL_STORE_open(name, method, prompt, NULL, NULL);
     if (store == NULL && tuf_token_is_uri(name)) {
@@ -261,6 +274,9 @@ TufSigner *tuf_signer_load(const char *name, const TufPassphrase *passphrase, Er
     ERR_clear_error();
     if (method == NULL) {
         error_set(err, ERROR_MEMORY, "key %s: out of memory", shown);
+        return NULL;
+    }
+    if (!check_file(name, shown, err)) {
         return NULL;
     }
     EVP_PKEY *pkey = load(name, method, &prompt, &is_private, err);

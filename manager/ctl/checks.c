@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bundles/base/file.h"
 #include "bundles/base/json.h"
 #include "bundles/base/text.h"
 #include "manager/checks/report.h"
@@ -46,6 +47,9 @@ void ctl_print_checks(const json_t *report, bool all) {
 bool ctl_write_junit(const Ctl *ctl, const json_t *report, Error *err) {
     if (ctl->junit == NULL) {
         return true;
+    }
+    if (!file_check_regular(ctl->junit, true, err)) {
+        return error_wrap(err, "--junit");
     }
     FILE *out = fopen(ctl->junit, "we");
     if (out == NULL) {

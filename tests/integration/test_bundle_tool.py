@@ -71,6 +71,15 @@ class BundleTool(unittest.TestCase):
         run("psw-bundle", "make", other, "--output", self.top / "y.pswb")
         self.assertEqual(self.bundle.read_bytes(), (self.top / "y.pswb").read_bytes())
 
+    def test_what_is_no_file_is_neither_read_nor_replaced(self):
+        pipe = self.top / "pipe"
+        os.mkfifo(pipe)
+        for what in (pipe, "/dev/zero", self.top):
+            self.refused(4, "is not a regular file", "make", self.source, "-o", what)
+            self.refused(4, "not a regular file", "verify", what)
+            self.refused(4, "is not a regular file", "repo", "key", "show", what)
+        self.assertTrue(pipe.is_fifo())
+
     def test_make_prints_the_digests_that_others_compute(self):
         printed = self.make().stdout
         self.assertIn(hashlib.sha256(self.bundle.read_bytes()).hexdigest(), printed)

@@ -15,6 +15,7 @@ from tests.support.node import run, wait_until
 
 VERIFY = 5
 CONFIG = 3
+INPUT = 4
 
 
 def by_id(report):
@@ -54,6 +55,18 @@ class Doctor(unittest.TestCase):
         self.assertEqual(len(suite.findall("testcase/failure")), report["counts"]["fail"])
         self.assertEqual(len(suite.findall("testcase/skipped")), report["counts"]["skip"])
         self.assertGreaterEqual(len(checks), 60)
+
+    def test_junit_goes_to_a_file_or_to_what_is_open(self):
+        pipe = self.root / "pipe"
+        os.mkfifo(pipe)
+        for what in (pipe, self.root, "/dev/zero"):
+            result = self.doctor("--junit", what)
+            self.assertEqual((result.returncode, result.stdout), (INPUT, ""))
+            self.assertEqual(result.stderr, f"pswctl: --junit: {what} is not a regular file\n")
+        result = self.doctor("--junit", "/dev/stdout")
+        self.assertEqual(result.returncode, VERIFY)
+        self.assertIn("<testsuite", result.stdout)
+        self.assertEqual(self.doctor("--junit", "/dev/null").returncode, VERIFY)
 
     def test_people_are_told_what_is_wrong_and_what_to_do_first(self):
         result = self.doctor()

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "bundles/base/cleanup.h"
+#include "bundles/base/text.h"
 #include "tests/support/faults.h"
 #include "tests/support/place.h"
 
@@ -97,6 +98,33 @@ static void a_pipe_in_a_file_s_place_is_refused_without_waiting(void **state) {
     assert_false(file_read(place->fd, "pipe", &buffer, &err));
     assert_int_equal(err.kind, ERROR_INPUT);
     assert_false(file_read(place->fd, ".", &buffer, &err));
+}
+
+static void a_named_pipe_a_directory_and_a_device_are_no_regular_files_and_are_not_opened(void **state) {
+    const Place *place = *state;
+    const char *const refused[] = {"pipe", "directory", "link", "/dev/zero"};
+    const char *const open_already[] = {"/dev/null", "/dev/stdin", "/dev/stdout", "/dev/fd/0"};
+    assert_int_equal(mkfifoat(place->fd, "pipe", 0600), 0);
+    assert_int_equal(symlinkat("pipe", place->fd, "link"), 0);
+    assert_int_equal(mkdirat(place->fd, "directory", 0700), 0);
+    place_put(place, "file", "x");
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        Error err = ERROR_INIT;
+        AUTO_FREE char *path =
+            refused[i][0] == '/' ? strdup(refused[i]) : text_format("%s/%s", place->path, refused[i]);
+        assert_false(file_check_regular(path, true, &err));
+        assert_int_equal(err.kind, ERROR_INPUT);
+        assert_non_null(strstr(err.text, "is not a regular file"));
+    }
+    Error err = ERROR_INIT;
+    for (size_t i = 0; i < sizeof open_already / sizeof open_already[0]; i++) {
+        assert_true(file_check_regular(open_already[i], true, &err));
+    }
+    assert_false(file_check_regular("/dev/null", false, &err));
+    AUTO_FREE char *file = text_format("%s/file", place->path);
+    AUTO_FREE char *nothing = text_format("%s/nothing", place->path);
+    assert_true(file_check_regular(file, false, &err));
+    assert_true(file_check_regular(nothing, false, &err));
 }
 
 static void a_second_lock_is_refused_and_names_the_holder(void **state) {
@@ -227,6 +255,7 @@ int main(void) {
         PLACED(a_file_that_just_fits_is_read_and_a_larger_one_is_refused),
         cmocka_unit_test(a_file_of_the_kernel_without_a_size_is_read_whole),
         PLACED(a_pipe_in_a_file_s_place_is_refused_without_waiting),
+        PLACED(a_named_pipe_a_directory_and_a_device_are_no_regular_files_and_are_not_opened),
         PLACED(a_second_lock_is_refused_and_names_the_holder),
         PLACED(a_lock_whose_holder_was_killed_is_waited_for),
         PLACED(a_file_is_mapped_as_it_is_read),

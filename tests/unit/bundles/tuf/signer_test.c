@@ -122,6 +122,35 @@ static void what_is_no_fit_key_is_refused_in_words(void **state) {
     assert_int_equal(err.kind, ERROR_USAGE);
 }
 
+static void a_pipe_in_a_key_s_place_is_refused_without_waiting(void **state) {
+    (void)state;
+    static const char *const schemes[] = {"", "file:", "file://", "file://localhost", "FILE:"};
+    AUTO_FREE char *pipe = text_format("%s/pipe", directory);
+    assert_int_equal(mkfifo(pipe, 0600), 0);
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        Error err = ERROR_INIT;
+        AUTO_FREE char *name = text_format("%s%s", schemes[i], pipe);
+        assert_null(tuf_signer_load(name, NULL, &err));
+        assert_int_equal(err.kind, ERROR_INPUT);
+        assert_non_null(strstr(err.text, "is not a regular file"));
+    }
+}
+
+static void a_key_is_read_from_what_is_open_already(void **state) {
+    (void)state;
+    Error err = ERROR_INIT;
+    AUTO_FREE char *path = text_format("%s/open.pem", directory);
+    CLEANUP(tuf_signer_freep) TufSigner *made = tuf_signer_generate("ed25519", &err);
+    assert_true(tuf_signer_save(made, path, NULL, &err));
+    AUTO_CLOSE int fd = file_open(AT_FDCWD, path, O_RDONLY, 0, &err);
+    AUTO_FREE char *name = text_format("/dev/fd/%d", fd);
+    AUTO_FREE char *uri = text_format("file://%s", path);
+    CLEANUP(tuf_signer_freep) TufSigner *loaded = tuf_signer_load(name, NULL, &err);
+    CLEANUP(tuf_signer_freep) TufSigner *by_uri = tuf_signer_load(uri, NULL, &err);
+    assert_string_equal(tuf_signer_keyid(loaded), tuf_signer_keyid(made));
+    assert_string_equal(tuf_signer_keyid(by_uri), tuf_signer_keyid(made));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(saved_keys_of_every_kind_load_and_sign_again),
@@ -129,6 +158,8 @@ int main(void) {
         cmocka_unit_test(a_passphrase_has_1023_bytes_at_most),
         cmocka_unit_test(a_public_key_can_be_listed_and_cannot_sign),
         cmocka_unit_test(what_is_no_fit_key_is_refused_in_words),
+        cmocka_unit_test(a_pipe_in_a_key_s_place_is_refused_without_waiting),
+        cmocka_unit_test(a_key_is_read_from_what_is_open_already),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
