@@ -49,7 +49,37 @@ typedef struct UpdateNode {
 bool update_node_read(Updates *updates, UpdateNode *ret_node, Error *err) __attribute__((warn_unused_result));
 void update_node_done(UpdateNode *node);
 
-/* update.c */
-void update_plan(Updates *updates, uint64_t delay_ms);
+/* update_plan.c: when to look by itself. */
+void update_plan_first(Updates *updates);
+void update_plan_next(Updates *updates);
+
+/* update_look.c: where from; see manager/helper_update.c. */
+typedef struct UpdateOrigin {
+    const char *directory;
+    int file;
+    bool remote;
+} UpdateOrigin;
+bool update_look_find_origin(const Config *config, const UpdatesWish *wish, UpdateOrigin *ret_origin,
+                             Error *err) __attribute__((warn_unused_result));
+/* update_decide follows, or update_fail. */
+bool update_look_start(Updates *updates, const UpdateOrigin *origin, Error *err)
+    __attribute__((warn_unused_result));
+
+/* update_decision.c: what follows from the result of a look. */
+void update_decide(Updates *updates, const json_t *result);
+
+/* update_swap.c: to the bundle chosen; ends the operation. */
+void update_swap_begin(Updates *updates);
+/* A swap that ended with the former manager was undone by its end: that tells nothing about the bundle. */
+void update_swap_forget(Updates *updates);
+
+/* update.c: the operation under way. True: there is one now, or was one that has failed at once. */
+bool update_begin(Updates *updates, UpdateGoal goal, const UpdatesWish *wish, JournalWho who, Error *err)
+    __attribute__((warn_unused_result));
+void update_fail(Updates *updates, const Error *failure); /* ends it */
+void update_succeed(Updates *updates, json_t *result);    /* likewise; takes the reference */
+void update_note(Updates *updates, const Operation *operation, const char *event, const char *text);
+/* A look that only repeats what the last one said is not worth an entry in the journal. */
+void update_note_once(Updates *updates, const Operation *operation, const char *event, const char *text);
 
 #endif
