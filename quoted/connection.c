@@ -126,6 +126,8 @@ void connection_settle(Worker *worker, const Entry *entry, Look seen, size_t siz
     }
     if (seen == LOOK_TOO_LONG) {
         counters_add(&worker->pool->spec.counters->unreadable, 1);
+    } else if (seen == LOOK_NO_ROOM) {
+        counters_add(&worker->pool->spec.counters->limit_closed, 1);
     } else {
         counters_add(&worker->pool->spec.counters->silent, 1);
     }
@@ -163,7 +165,7 @@ Look connection_look_again(Worker *worker, Connection *connection, size_t *ret_s
             return seen;
         }
         if (!connection_begin_pieces(pool, connection)) {
-            return LOOK_ENDED;
+            return LOOK_NO_ROOM;
         }
     }
     return connection_take_pieces(worker, connection, ret_size);

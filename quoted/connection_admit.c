@@ -32,7 +32,7 @@ static Admission admit(Pool *pool, QueueClient *client) {
     if (pool->waiting.doomed_count >= CONNECTIONS_BEYOND_LIMIT_MAX) {
         return ADMISSION_NONE;
     }
-    bool flood = beyond >= CONNECTIONS_BEYOND_LIMIT_MAX;
+    bool flood = beyond > CONNECTIONS_BEYOND_LIMIT_MAX;
     uint64_t before_ms = flood ? UINT64_MAX : clock_monotonic_ms() - SILENT_MS;
     if (!waiting_doom(&pool->waiting, own ? client : NULL, before_ms)) {
         return flood ? ADMISSION_NONE : ADMISSION_BUSY;

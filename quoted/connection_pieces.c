@@ -6,8 +6,6 @@
 #include "bundles/base/clock.h"
 #include "quoted/connection_private.h"
 
-enum { TAKEN_MAX = 16 << 20 /* bytes, in all connections */ };
-
 /* Half a request is there, and perhaps no more comes before it is taken out of the socket: because of a
  * descriptor that was sent along, behind which nothing is seen, or because it came in so many pieces that the
  * sender's account is full. How many they were is not to be had; a piece has at least one byte, and not every

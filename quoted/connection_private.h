@@ -19,7 +19,10 @@ enum {
     CRUMBS_PATIENCE_MS = 5000
 };
 
-typedef enum Look { LOOK_WAIT, LOOK_ENDED, LOOK_TOO_LONG, LOOK_WHOLE } Look;
+/* Bytes of all requests together that are taken piece by piece. */
+enum { TAKEN_MAX = 16 << 20 };
+
+typedef enum Look { LOOK_WAIT, LOOK_ENDED, LOOK_TOO_LONG, LOOK_NO_ROOM, LOOK_WHOLE } Look;
 
 typedef enum Admission {
     ADMISSION_FULL,

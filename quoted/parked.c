@@ -11,11 +11,11 @@
 #include "bundles/base/clock.h"
 #include "quoted/pool_private.h"
 
-enum { PARKED_MAX = 64, PARKED_MS = 10 * 1000, ROUNDS_MAX = 3, REFUSED_MS = 10 * 60 * 1000 };
+enum { REFUSED_MS = 10 * 60 * 1000 };
 
 bool parked_may_wait(Worker *worker, const Job *job) {
     const PoolSpec *spec = &worker->pool->spec;
-    return ducks_may_be_recalled(spec->ducks) && job->rounds < ROUNDS_MAX &&
+    return ducks_may_be_recalled(spec->ducks) && job->rounds < PARKED_ROUNDS_MAX &&
            !sightings_was_refused(spec->sightings, job->fd, REFUSED_MS);
 }
 
@@ -59,7 +59,7 @@ void parked_expire(Pool *pool) {
     (void)pthread_mutex_lock(&pool->lock);
     for (Job **at = &pool->parked; *at != NULL;) {
         if ((*at)->parked_until_ms <= now) {
-            (*at)->rounds = ROUNDS_MAX;
+            (*at)->rounds = PARKED_ROUNDS_MAX;
             release(pool, at);
         } else {
             at = (Job **)&(*at)->link.next;

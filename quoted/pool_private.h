@@ -115,6 +115,9 @@ void listening_note(Worker *worker, uint64_t call_ns);
 /* The attendant's: whether that one still comes round; the milliseconds until the next look. */
 int listening_look(Pool *pool);
 
+/* So many quotes are parked at once, each for so long at most and so often. */
+enum { PARKED_MAX = 64, PARKED_MS = 10 * 1000, PARKED_ROUNDS_MAX = 3 };
+
 /* parked.c: whether a quote that nobody made may wait for a former generation that the manager starts again.
  */
 bool parked_may_wait(Worker *worker, const Job *job);
