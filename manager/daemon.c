@@ -123,21 +123,33 @@ static bool open_store(Daemon *daemon, Error *err) {
     return daemon->store != NULL;
 }
 
-static bool find_quoted(Daemon *daemon, Error *err) {
+/* The path of what generations run. The caller frees. */
+static char *find_quoted(const Config *config, Error *err) {
+    struct stat facts;
     AUTO_FREE char *directory = NULL;
-    if (daemon->config->quoted_program == NULL) {
-        directory = process_own_directory(err);
-        if (directory == NULL) {
-            return false;
-        }
+    if (config->quoted_program == NULL && (directory = process_own_directory(err)) == NULL) {
+        return NULL;
     }
-    daemon->quoted = directory != NULL ? text_format("%s/quoted", directory)
-                                       : text_format("%s", daemon->config->quoted_program);
-    if (daemon->quoted == NULL) {
-        return error_set(err, ERROR_MEMORY, "out of memory");
+    AUTO_FREE char *quoted =
+        directory != NULL ? text_format("%s/quoted", directory) : text_format("%s", config->quoted_program);
+    if (quoted == NULL) {
+        error_set(err, ERROR_MEMORY, "out of memory");
+        return NULL;
     }
-    return access(daemon->quoted, X_OK) == 0 ||
-           error_set_errno(err, errno, "quoted.program: %s cannot be run", daemon->quoted);
+    if (stat(quoted, &facts) != 0 || access(quoted, X_OK) != 0) {
+        error_set_errno(err, errno, "quoted.program: %s cannot be run", quoted);
+        return NULL;
+    }
+    if (!S_ISREG(facts.st_mode)) { /* a directory passes access() */
+        error_set(err, ERROR_CONFIG, "quoted.program: %s cannot be run: it is not a regular file", quoted);
+        return NULL;
+    }
+    return TAKE(quoted);
+}
+
+bool daemon_check(const Config *config, Error *err) {
+    AUTO_FREE char *quoted = find_quoted(config, err);
+    return quoted != NULL;
 }
 
 /* Every client of a generation that died may be held here for a moment. */
@@ -231,7 +243,7 @@ static bool run(Daemon *daemon, Error *err) {
         return error_set(err, ERROR_SYSTEM, "cannot make an event loop");
     }
     if (!watch_signals(daemon, err) || !open_state(daemon, err) || !open_store(daemon, err) ||
-        !find_quoted(daemon, err) || !start_parts(daemon, err)) {
+        (daemon->quoted = find_quoted(daemon->config, err)) == NULL || !start_parts(daemon, err)) {
         return false;
     }
     log_info("started", "version=%s socket=%s", PSW_VERSION, daemon->config->socket_path);

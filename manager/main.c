@@ -16,7 +16,7 @@ static const char usage[] =
     "It runs in the foreground; pswctl talks to it.\n"
     "\n"
     "  --config FILE  configuration (default " CONFIG_PATH_DEFAULT ")\n"
-    "  --check        only read the configuration and say whether it is good\n"
+    "  --check        only read the configuration, look for quoted, and say whether all is good\n"
     "  --help         this text\n"
     "  --version      the version\n"
     "\n"
@@ -74,6 +74,9 @@ static bool run(const Options *options, Error *err) {
         return false;
     }
     if (options->check) {
+        if (!daemon_check(config, err)) {
+            return false;
+        }
         (void)printf("%s is good\n", options->config);
         return true;
     }

@@ -51,6 +51,19 @@ class StartTest(PlatformCase):
         self.assertIn("is good", result.stdout)
         self.assertFalse((node.directory / "state").exists())
 
+    def test_check_says_what_a_start_says_of_a_program_that_cannot_be_run(self):
+        node = self.node()
+        plain = node.directory / "plain"
+        plain.write_text("not for running", encoding="ascii")
+        for path, status, why in ((node.directory / "missing", NOT_FOUND, "No such file or directory"),
+                                  (plain, PERMISSION, "Permission denied"),
+                                  (node.directory, CONFIG, "it is not a regular file")):
+            node.write_config({"quoted": {"program": path}})
+            for options in (("--check",), ()):
+                result = nodes.run("psw-manager", "--config", node.config_path, *options, check=False)
+                self.assertEqual((result.returncode, result.stdout), (status, ""), result.stderr)
+                self.assertIn(f"psw-manager: quoted.program: {path} cannot be run: {why}\n", result.stderr)
+
     def test_the_shipped_configuration_is_good(self):
         path = pathlib.Path(os.environ["PSW_SOURCE"]) / "config" / "manager.yaml"
         nodes.run("psw-manager", "--config", path, "--check")
