@@ -204,24 +204,26 @@ static bool somebody_drains(const Deployment *deployment) {
     return false;
 }
 
-/* Beside who serves, and its spare. */
-static void choose_that_fit(const Deployment *deployment, bool *keep) {
+static void choose_that_fit(const Deployment *deployment, uint64_t room_kib, bool recalled_stay, bool *keep) {
     const Journal *journal = deployment->journal;
-    uint64_t epc_kib[JOURNAL_DUCKS_MAX] = {0}, serving_kib = 0;
-    uint64_t total_kib = deployment->host.epc_kib;
+    uint64_t epc_kib[JOURNAL_DUCKS_MAX] = {0};
     Error ignored = ERROR_INIT; /* what is not staged any more counts for nothing */
-    (void)!deployment_find_epc(deployment, journal->serving.digest, &serving_kib, &ignored);
-    if (deployment_standby(deployment) != NULL) {
-        serving_kib *= 2;
-    }
-    if (total_kib == 0) {
-        return; /* not known */
-    }
     for (size_t i = 0; i < journal->ducks_count; i++) {
         (void)!deployment_find_epc(deployment, journal->ducks[i].digest, &epc_kib[i], &ignored);
     }
-    ducks_fit(journal->ducks, journal->ducks_count, epc_kib,
-              total_kib > serving_kib ? total_kib - serving_kib : 0, keep);
+    ducks_fit(journal->ducks, journal->ducks_count, epc_kib, room_kib, recalled_stay, keep);
+}
+
+/* Beside who serves, and its spare. */
+static uint64_t find_room(const Deployment *deployment) {
+    const uint64_t total_kib = deployment->host.epc_kib;
+    uint64_t serving_kib = 0;
+    Error ignored = ERROR_INIT; /* what is not staged any more counts for nothing */
+    (void)!deployment_find_epc(deployment, deployment->journal->serving.digest, &serving_kib, &ignored);
+    if (deployment_standby(deployment) != NULL) {
+        serving_kib *= 2;
+    }
+    return total_kib > serving_kib ? total_kib - serving_kib : 0;
 }
 
 typedef struct Leaving {
@@ -238,7 +240,9 @@ static size_t choose_leaving(Deployment *deployment, Leaving *ret_leaving) {
                                 .now = clock_wall_s()};
     ducks_select(journal->ducks, journal->ducks_count, journal->serving.qe, &policy, allowed);
     memcpy(keep, allowed, sizeof keep);
-    choose_that_fit(deployment, keep);
+    if (deployment->host.epc_kib != 0) { /* it is known */
+        choose_that_fit(deployment, find_room(deployment), true, keep);
+    }
     for (size_t i = 0; i < journal->ducks_count; i++) {
         const JournalGeneration *duck = &journal->ducks[i];
         bool idle = deployment_recall_is_idle(deployment, duck);
@@ -300,19 +304,15 @@ void deployment_ducks_prune(Deployment *deployment) {
 bool deployment_ducks_yield(Deployment *deployment, uint64_t room_kib, uint32_t spared) {
     const Journal *journal = deployment->journal;
     Leaving leaving[JOURNAL_DUCKS_MAX];
+    bool keep[JOURNAL_DUCKS_MAX];
     size_t count = 0;
     for (size_t i = 0; i < journal->ducks_count; i++) {
-        const JournalGeneration *duck = &journal->ducks[i];
-        uint64_t epc_kib = 0;
-        Error ignored = ERROR_INIT; /* what is not staged any more counts for nothing */
-        if (duck->number == spared) {
-            continue;
-        }
-        (void)!deployment_find_epc(deployment, duck->digest, &epc_kib, &ignored);
-        if (epc_kib > room_kib) {
-            leaving[count++] = (Leaving){.duck = *duck, .reason = "memory"};
-        } else {
-            room_kib -= epc_kib;
+        keep[i] = journal->ducks[i].number != spared;
+    }
+    choose_that_fit(deployment, room_kib, false, keep);
+    for (size_t i = 0; i < journal->ducks_count; i++) {
+        if (!keep[i] && journal->ducks[i].number != spared) {
+            leaving[count++] = (Leaving){.duck = journal->ducks[i], .reason = "memory"};
         }
     }
     if (count > 0) {

@@ -24,15 +24,15 @@ void ducks_select(const JournalGeneration *ducks, size_t count, const char *serv
 }
 
 void ducks_fit(const JournalGeneration *ducks, size_t count, const uint64_t *epc_kib, uint64_t room_kib,
-               bool *keep) {
+               bool recalled_stay, bool *keep) {
     uint64_t left = room_kib;
     for (size_t i = 0; i < count; i++) {
-        if (keep[i] && ducks[i].recalled) {
+        if (keep[i] && recalled_stay && ducks[i].recalled) {
             left -= epc_kib[i] < left ? epc_kib[i] : left;
         }
     }
     for (size_t i = 0; i < count; i++) {
-        if (keep[i] && !ducks[i].recalled) {
+        if (keep[i] && !(recalled_stay && ducks[i].recalled)) {
             keep[i] = epc_kib[i] <= left;
             left -= keep[i] ? epc_kib[i] : 0;
         }

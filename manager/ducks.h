@@ -23,9 +23,9 @@ typedef struct DucksPolicy {
 void ducks_select(const JournalGeneration *ducks, size_t count, const char *serving_qe,
                   const DucksPolicy *policy, bool *ret_keep);
 
-/* Of those that are kept: as many as `room_kib` of EPC holds together. Those that were recalled come first,
- * because they are in use, and stay in any case; then the newest. */
+/* Of those that are kept: as many as `room_kib` of EPC holds together, the newest first. With `recalled_stay`
+ * those that were recalled come before them, because they are in use, and stay in any case. */
 void ducks_fit(const JournalGeneration *ducks, size_t count, const uint64_t *epc_kib, uint64_t room_kib,
-               bool *keep);
+               bool recalled_stay, bool *keep);
 
 #endif

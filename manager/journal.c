@@ -328,35 +328,33 @@ void journal_close(Journal *journal) {
     free(journal);
 }
 
-const char *journal_origin(const Journal *journal, uint32_t number) {
+/* Where generations that run are named; a place may be empty, and two may name the same one. NULL: no more.
+ */
+static JournalGeneration *place(Journal *journal, size_t index) {
     enum { OTHERS = 3 };
-    const JournalGeneration *const others[OTHERS] = {&journal->serving, &journal->swap.next,
-                                                     &journal->swap.former};
-    for (size_t i = 0; i < OTHERS; i++) {
-        if (others[i]->number == number) {
-            return others[i]->origin;
-        }
+    JournalGeneration *const others[OTHERS] = {&journal->serving, &journal->swap.next, &journal->swap.former};
+    if (index < OTHERS) {
+        return others[index];
     }
-    for (size_t i = 0; i < journal->ducks_count; i++) {
-        if (journal->ducks[i].number == number) {
-            return journal->ducks[i].origin;
+    return index - OTHERS < journal->ducks_count ? &journal->ducks[index - OTHERS] : NULL;
+}
+
+const char *journal_origin(const Journal *journal, uint32_t number) {
+    const JournalGeneration *at = NULL;
+    for (size_t i = 0; (at = place((Journal *)journal, i)) != NULL; i++) { /* it is only read */
+        if (at->number == number) {
+            return at->origin;
         }
     }
     return "";
 }
 
-static void set_origin(JournalGeneration *generation, uint32_t number, const char *origin) {
-    if (generation->number == number) {
-        (void)text_copy(generation->origin, sizeof generation->origin, origin);
-    }
-}
-
 void journal_set_origin(Journal *journal, uint32_t number, const char *origin) {
-    set_origin(&journal->serving, number, origin);
-    set_origin(&journal->swap.next, number, origin);
-    set_origin(&journal->swap.former, number, origin);
-    for (size_t i = 0; i < journal->ducks_count; i++) {
-        set_origin(&journal->ducks[i], number, origin);
+    JournalGeneration *at = NULL;
+    for (size_t i = 0; (at = place(journal, i)) != NULL; i++) {
+        if (at->number == number) {
+            (void)text_copy(at->origin, sizeof at->origin, origin);
+        }
     }
 }
 

@@ -79,10 +79,10 @@ static void of_those_that_do_not_fit_together_the_oldest_goes(void **state) {
     const JournalGeneration ducks[] = {duck(7, "aa", 990), duck(6, "cc", 980), duck(5, "dd", 970)};
     const uint64_t epc_kib[] = {600, 600, 600};
     bool keep[3] = {true, true, true};
-    ducks_fit(ducks, 3, epc_kib, 1300, keep);
+    ducks_fit(ducks, 3, epc_kib, 1300, true, keep);
     assert_true(keep[0] && keep[1]);
     assert_false(keep[2]);
-    ducks_fit(ducks, 3, epc_kib, 0, keep);
+    ducks_fit(ducks, 3, epc_kib, 0, true, keep);
     assert_false(keep[0] || keep[1]);
 }
 
@@ -92,9 +92,25 @@ static void one_that_was_recalled_stays_and_takes_its_room(void **state) {
     const uint64_t epc_kib[] = {600, 600};
     bool keep[2] = {true, true};
     ducks[1].recalled = true;
-    ducks_fit(ducks, 2, epc_kib, 1000, keep);
+    ducks_fit(ducks, 2, epc_kib, 1000, true, keep);
     assert_false(keep[0]);
     assert_true(keep[1]);
+}
+
+static void where_none_stays_in_any_case_the_newest_that_fit_do(void **state) {
+    (void)state;
+    JournalGeneration ducks[] = {duck(7, "aa", 990), duck(6, "cc", 980), duck(5, "dd", 970)};
+    const uint64_t epc_kib[] = {600, 600, 400};
+    bool keep[3] = {true, true, true};
+    ducks[1].recalled = true;
+    ducks_fit(ducks, 3, epc_kib, 1000, false, keep);
+    assert_true(keep[0] && !keep[1] && keep[2]);
+    keep[0] = false; /* it is not asked about, and takes no room */
+    keep[1] = true;
+    ducks_fit(ducks, 3, epc_kib, 1000, false, keep);
+    assert_true(!keep[0] && keep[1] && keep[2]);
+    ducks_fit(ducks, 3, epc_kib, 399, false, keep);
+    assert_false(keep[0] || keep[1] || keep[2]);
 }
 
 int main(void) {
@@ -107,6 +123,7 @@ int main(void) {
         cmocka_unit_test(recalled_ones_are_not_counted),
         cmocka_unit_test(of_those_that_do_not_fit_together_the_oldest_goes),
         cmocka_unit_test(one_that_was_recalled_stays_and_takes_its_room),
+        cmocka_unit_test(where_none_stays_in_any_case_the_newest_that_fit_do),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
