@@ -51,9 +51,20 @@ static void run_later(ApiServer *server, uint64_t milliseconds) {
     }
 }
 
+static bool is_full(const ApiServer *server) {
+    const union MHD_DaemonInfo *info =
+        MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return info != NULL && info->num_connections >= API_CONNECTIONS_MAX;
+}
+
 static void run(ApiServer *server) {
     MHD_UNSIGNED_LONG_LONG timeout = 0;
+    bool was_full = is_full(server);
     (void)MHD_run(server->daemon);
+    if (was_full) {
+        /* It listens again only the next time it is run, which may be a minute from now. */
+        (void)MHD_run(server->daemon);
+    }
     if (MHD_get_timeout(server->daemon, &timeout) == MHD_YES) {
         run_later(server, timeout);
     }

@@ -51,8 +51,8 @@ Job *jobs_find_free(Jobs *jobs, Error *err) {
             return &jobs->list[i];
         }
     }
-    error_set(err, ERROR_LIMIT, "%d fetches and stagings are under way: try again when one has ended",
-              JOBS_MAX);
+    error_set(err, ERROR_LIMIT,
+              "%d fetches, stagings and removals are under way: try again when one has ended", JOBS_MAX);
     return NULL;
 }
 
