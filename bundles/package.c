@@ -33,24 +33,6 @@ static void archive_freep(struct archive **archive) {
     (void)archive_read_free(*archive);
 }
 
-bool package_read_at(int fd, uint64_t offset, void *data, size_t size, Error *err) {
-    uint8_t *at = data;
-    while (size > 0) {
-        ssize_t got = pread(fd, at, size, (off_t)offset);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got <= 0) {
-            return got < 0 ? error_set_errno(err, errno, "cannot read")
-                           : error_set(err, ERROR_INPUT, "the package is cut short");
-        }
-        at += got;
-        size -= (size_t)got;
-        offset += (uint64_t)got;
-    }
-    return true;
-}
-
 bool package_take_text(const char *what, const char *text, size_t size, char ret_text[PACKAGE_TEXT_MAX + 1],
                        Error *err) {
     bool good = size <= PACKAGE_TEXT_MAX;

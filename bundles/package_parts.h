@@ -7,10 +7,6 @@
 
 #include "bundles/package.h"
 
-/* Exactly size bytes at an offset of the file; ERROR_INPUT if it is shorter. */
-bool package_read_at(int fd, uint64_t offset, void *data, size_t size, Error *err)
-    __attribute__((warn_unused_result));
-
 /* A text that a package says of itself; ERROR_INPUT if it is too long or not printable. */
 bool package_take_text(const char *what, const char *text, size_t size, char ret_text[PACKAGE_TEXT_MAX + 1],
                        Error *err) __attribute__((warn_unused_result));

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bundles/base/cleanup.h"
+#include "bundles/base/file.h"
 #include "bundles/package_parts.h"
 
 enum {
@@ -35,7 +36,7 @@ static uint32_t be32(const uint8_t *at) {
 static bool read_intro(int fd, uint64_t offset, Header *ret_header, Error *err) {
     static const uint8_t magic[] = {0x8e, 0xad, 0xe8, 0x01};
     uint8_t intro[INTRO_SIZE];
-    if (!package_read_at(fd, offset, intro, sizeof intro, err)) {
+    if (!file_read_at(fd, "the package", offset, intro, sizeof intro, err)) {
         return false;
     }
     if (memcmp(intro, magic, sizeof magic) != 0) {
@@ -88,7 +89,7 @@ bool package_rpm_info(int fd, PackageInfo *ret_info, Error *err) {
     if (bytes == NULL) {
         return error_set(err, ERROR_MEMORY, "out of memory");
     }
-    if (!package_read_at(fd, at + INTRO_SIZE, bytes, size, err)) {
+    if (!file_read_at(fd, "the package", at + INTRO_SIZE, bytes, size, err)) {
         return false;
     }
     const Bytes all = {.data = bytes, .size = size};

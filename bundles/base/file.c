@@ -108,6 +108,26 @@ bool file_read_fd(int fd, const char *name, Buffer *buffer, Error *err) {
     return true;
 }
 
+bool file_read_at(int fd, const char *name, uint64_t offset, void *data, size_t size, Error *err) {
+    uint8_t *at = data;
+    while (size > 0) {
+        /* What the kernel takes for a bad offset is beyond what a file can have. */
+        const bool possible = size <= INT64_MAX && offset <= INT64_MAX - size;
+        ssize_t got = possible ? pread(fd, at, size, (off_t)offset) : 0;
+        if (got < 0 && errno == EINTR) {
+            continue;
+        }
+        if (got <= 0) {
+            return got < 0 ? error_set_errno(err, errno, "cannot read %s", name)
+                           : error_set(err, ERROR_INPUT, "%s is cut short", name);
+        }
+        at += got;
+        size -= (size_t)got;
+        offset += (uint64_t)got;
+    }
+    return true;
+}
+
 int file_open_regular(int dir_fd, const char *name, struct stat *ret_status, Error *err) {
     AUTO_CLOSE int fd = file_open(dir_fd, name, O_RDONLY | O_NONBLOCK | O_NOCTTY, 0, err);
     if (fd < 0) {

@@ -41,6 +41,11 @@ bool file_make_path(const char *path, mode_t mode, Error *err) __attribute__((wa
 bool file_read(int dir_fd, const char *name, Buffer *buffer, Error *err) __attribute__((warn_unused_result));
 bool file_read_fd(int fd, const char *name, Buffer *buffer, Error *err) __attribute__((warn_unused_result));
 
+/* Exactly `size` bytes from an offset on; ERROR_INPUT if there are not so many. `name` is for the error text.
+ */
+bool file_read_at(int fd, const char *name, uint64_t offset, void *data, size_t size, Error *err)
+    __attribute__((warn_unused_result));
+
 /* The whole regular file as memory to read, until file_unmap: for files that nobody changes, because one that
  * gets shorter meanwhile is a SIGBUS. An empty one is no bytes; ERROR_LIMIT above `max`. */
 bool file_map(int dir_fd, const char *name, size_t max, Bytes *ret_bytes, Error *err)

@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bundles/tool/glance.h"
 
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bundles/base/bytes.h"
+#include "bundles/base/file.h"
 #include "bundles/sgx/elf.h"
 
 enum { NAME_SIZE = 32 };
 
-/* False, too, if the offset is beyond what a file can have. */
 static bool read_exactly(int fd, uint64_t offset, void *data, size_t size) {
-    ssize_t got = -1;
-    if (offset > INT64_MAX) {
-        return false;
-    }
-    do {
-        got = pread(fd, data, size, (off_t)offset);
-    } while (got < 0 && errno == EINTR);
-    return got == (ssize_t)size;
+    return file_read_at(fd, "it", offset, data, size, NULL);
 }
 
 bool glance_has_section(int fd, const char *name) {

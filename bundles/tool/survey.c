@@ -50,8 +50,8 @@ static bool is_bundle(const Specimen *specimen) {
     uint8_t tail[sizeof seal];
     return has_suffix(specimen->path, ".pswb") ||
            (specimen->size > ARCHIVE_SEAL_SIZE &&
-            pread(specimen->fd, tail, sizeof tail, (off_t)(specimen->size - ARCHIVE_SEAL_SIZE)) ==
-                (ssize_t)sizeof tail &&
+            file_read_at(specimen->fd, specimen->path, specimen->size - ARCHIVE_SEAL_SIZE, tail, sizeof tail,
+                         NULL) &&
             memcmp(tail, seal, sizeof seal) == 0);
 }
 

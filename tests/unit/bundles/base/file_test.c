@@ -90,6 +90,32 @@ static void a_file_of_the_kernel_without_a_size_is_read_whole(void **state) {
     assert_non_null(strstr(buffer_text(&buffer), "voluntary_ctxt_switches"));
 }
 
+static void exactly_the_bytes_at_an_offset_are_read_or_none(void **state) {
+    const Place *place = *state;
+    static const struct {
+        uint64_t offset;
+        size_t size;
+        const char *read; /* NULL: it is shorter */
+    } cases[] = {{0, 6, "abcdef"}, {2, 3, "cde"}, {5, 1, "f"},          {6, 0, ""}, {0, 7, NULL},
+                 {6, 1, NULL},     {5, 2, NULL},  {INT64_MAX, 1, NULL}, {7, 0, ""}, {UINT64_MAX, 1, NULL}};
+    Error err = ERROR_INIT;
+    place_put(place, "letters", "abcdef");
+    AUTO_CLOSE int fd = file_open(place->fd, "letters", O_RDONLY, 0, &err);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char got[8] = "";
+        err = ERROR_INIT;
+        assert_int_equal(file_read_at(fd, "letters", cases[i].offset, got, cases[i].size, &err),
+                         cases[i].read != NULL);
+        if (cases[i].read != NULL) {
+            assert_string_equal(got, cases[i].read);
+        } else {
+            assert_int_equal(err.kind, ERROR_INPUT);
+            assert_string_equal(err.text, "letters is cut short");
+        }
+    }
+    assert_false(file_read_at(place->fd, "it", 0, &err, 1, NULL));
+}
+
 static void a_pipe_in_a_file_s_place_is_refused_without_waiting(void **state) {
     const Place *place = *state;
     Error err = ERROR_INIT;
@@ -254,6 +280,7 @@ int main(void) {
         PLACED(a_missing_file_is_not_found_and_named),
         PLACED(a_file_that_just_fits_is_read_and_a_larger_one_is_refused),
         cmocka_unit_test(a_file_of_the_kernel_without_a_size_is_read_whole),
+        PLACED(exactly_the_bytes_at_an_offset_are_read_or_none),
         PLACED(a_pipe_in_a_file_s_place_is_refused_without_waiting),
         PLACED(a_named_pipe_a_directory_and_a_device_are_no_regular_files_and_are_not_opened),
         PLACED(a_second_lock_is_refused_and_names_the_holder),
