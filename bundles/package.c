@@ -24,6 +24,7 @@ typedef struct Reading {
     PackageInfo *info;
     uint64_t total; /* unpacked so far */
     unsigned files;
+    unsigned linked;
     bool complete; /* has what a package of its kind has to have */
     uint8_t in[CHUNK_SIZE];
     uint8_t nested[CHUNK_SIZE];
@@ -178,6 +179,12 @@ static bool each_file(Reading *reading, struct archive *archive, EntryFn entry, 
         int64_t size = archive_entry_size(header);
         if (++reading->files > PACKAGE_FILES_MAX) {
             return error_set(err, ERROR_LIMIT, "more than %d files", PACKAGE_FILES_MAX);
+        }
+        /* libarchive keeps them in a list, and goes through all of it for each. */
+        if (reading->info->kind == PACKAGE_RPM && archive_entry_nlink(header) > 1 &&
+            ++reading->linked > PACKAGE_LINKED_MAX) {
+            return error_set(err, ERROR_LIMIT, "more than %d entries with several names (hard links)",
+                             PACKAGE_LINKED_MAX);
         }
         if (size < 0 || !count_size(reading, (uint64_t)size, err)) {
             return size < 0 ? error_set(err, ERROR_INPUT, "a file has no size") : false;

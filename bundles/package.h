@@ -18,7 +18,8 @@
 
 enum {
     PACKAGE_FILES_MAX = 65536,
-    PACKAGE_PATH_MAX = 1024, /* a longer one is cut */
+    PACKAGE_LINKED_MAX = 4096, /* entries of an .rpm that say that they have further names */
+    PACKAGE_PATH_MAX = 1024,   /* a longer one is cut */
     PACKAGE_TEXT_MAX = 128,
     PACKAGE_HEAD_SIZE = 64,
     PACKAGE_RATIO_MAX = 200

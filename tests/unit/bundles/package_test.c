@@ -211,6 +211,39 @@ static void the_limit_of_files_holds_exactly(void **state) {
     }
 }
 
+/* An .rpm of empty files with two names each, of which only the first is there. */
+static int rpm_of_linked_files(int count) {
+    static const char intro[16] = "\x8e\xad\xe8\x01";
+    char entry[128];
+    CLEANUP(buffer_done) Buffer rpm = BUFFER_INIT(1024 * 1024);
+    assert_true(buffer_append(&rpm, "\xed\xab\xee\xdb\x03", 5) && buffer_append_zeros(&rpm, 91) &&
+                buffer_append(&rpm, intro, sizeof intro) && buffer_append(&rpm, intro, sizeof intro));
+    for (int i = 0; i <= count; i++) {
+        const bool last = i == count;
+        int length =
+            snprintf(entry, sizeof entry, "070701%08X%08X%08X%08X%08X%048X%08X%08X%s", i + 1,
+                     last ? 0 : 0100644, 0, 0, last ? 1 : 2, 0, last ? 11 : 2, 0, last ? "TRAILER!!!" : "f");
+        assert_true(buffer_append(&rpm, entry, (size_t)length) &&
+                    buffer_append_zeros(&rpm, 4 - (size_t)length % 4)); /* at least the NUL */
+    }
+    return memory_file(rpm.data, rpm.size);
+}
+
+static void the_limit_of_linked_files_holds_exactly(void **state) {
+    (void)state;
+    for (int over = -1; over <= 1; over++) {
+        Error err = ERROR_INIT;
+        Seen seen = {.wanted = ""};
+        PackageInfo info;
+        bool good = read_package(rpm_of_linked_files(PACKAGE_LINKED_MAX + over), &seen, &info, &err);
+        if (good != (over <= 0)) {
+            fail_msg("%d too many: %s", over, err.text);
+        }
+        assert_int_equal(seen.asked, PACKAGE_LINKED_MAX + (over < 0 ? over : 0));
+        assert_true(over <= 0 || (err.kind == ERROR_LIMIT && strstr(err.text, "several names") != NULL));
+    }
+}
+
 /* An archive that is cut off behind a header: as large as the header says it may be, or too large? */
 static void expect_cut_off_or_too_large(uint64_t size, uint64_t file_size, const char *wanted,
                                         const char *limit) {
@@ -291,6 +324,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_package_is_refused),
         cmocka_unit_test(the_limits_of_texts_and_paths_hold_exactly),
         cmocka_unit_test(the_limit_of_files_holds_exactly),
+        cmocka_unit_test(the_limit_of_linked_files_holds_exactly),
         cmocka_unit_test(the_limits_of_sizes_hold_exactly),
         cmocka_unit_test(the_limits_of_rpm_headers_hold_exactly),
         cmocka_unit_test(the_limit_of_a_control_file_holds_exactly),
