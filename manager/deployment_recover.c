@@ -43,7 +43,7 @@ static GenerationRole role_in_journal(const Journal *journal, uint32_t number) {
     if (swap->state != SWAP_IDLE && swap->former.number == number) {
         return GENERATION_FORMER;
     }
-    if (journal->standby == number) {
+    if (journal->standby.number == number) {
         return GENERATION_STANDBY;
     }
     for (size_t i = 0; i < journal->ducks_count; i++) {

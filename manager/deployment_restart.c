@@ -160,7 +160,7 @@ void deployment_restart_ready(Deployment *deployment, Generation *generation) {
         generation_set_role(generation, GENERATION_FORMER);
         return;
     }
-    bool announced = journal->standby == generation_number(generation);
+    bool announced = journal->standby.number == generation_number(generation);
     journal->serving.number = generation_number(generation);
     journal->serving.since = clock_wall_s();
     (void)text_copy(journal->serving.qe, sizeof journal->serving.qe, generation_qe(generation));

@@ -49,10 +49,10 @@ void deployment_standby_keep(Deployment *deployment) {
         deployment->standby_lacks_room = true;
         return;
     }
-    journal->standby = journal->next_generation++;
+    journal->standby = (JournalGeneration){.number = journal->next_generation++};
     deployment_save(deployment);
-    if (deployment_launch(deployment, journal->standby, journal->serving.digest, GENERATION_STANDBY, &err) ==
-        NULL) {
+    if (deployment_launch(deployment, journal->standby.number, journal->serving.digest, GENERATION_STANDBY,
+                          &err) == NULL) {
         log_error("spare-not-started", "error=\"%s\"", err.text);
     }
 }
@@ -73,6 +73,7 @@ void deployment_standby_ready(Deployment *deployment, Generation *standby) {
                                               DEPLOYMENT_CALL_MS, NULL, NULL, &err)) {
         log_warning("spare-without-listener", "generation=%u", generation_number(standby));
     }
+    deployment_save(deployment); /* what it was started from: when it takes over there is no time for that */
 }
 
 /* It accepts already while the kernel is still clearing up: everything else follows when that is done. */

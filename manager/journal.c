@@ -89,10 +89,11 @@ static json_t *generations_json(const JournalGeneration *generations, size_t cou
 }
 
 static json_t *journal_json(const Journal *journal) {
-    return json_pack("{s:i, s:I, s:I, s:o, s:I, s:s, s:o, s:o, s:b, s:o}", "format", FORMAT,
+    return json_pack("{s:i, s:I, s:I, s:o, s:I, s:s, s:s, s:o, s:o, s:b, s:o}", "format", FORMAT,
                      "next_generation", (json_int_t)journal->next_generation, "next_operation",
                      (json_int_t)journal->next_operation, "serving", generation_json(&journal->serving),
-                     "standby", (json_int_t)journal->standby, "previous", journal->previous, "ducks",
+                     "standby", (json_int_t)journal->standby.number, "standby_origin",
+                     journal->standby.origin, "previous", journal->previous, "ducks",
                      generations_json(journal->ducks, journal->ducks_count), "retired",
                      generations_json(journal->retired, journal->retired_count), "qe_retired",
                      journal->qe_retired, "swap", swap_json(&journal->swap));
@@ -156,16 +157,15 @@ static bool take_u32(const json_t *object, const char *key, uint32_t *value, Err
 }
 
 /* Journals of before have none. */
-static bool take_origin(const json_t *object, JournalGeneration *generation, Error *err) {
-    return json_object_get(object, "origin") == NULL ||
-           take_digest(object, "origin", generation->origin, err);
+static bool take_origin(const json_t *object, const char *key, JournalGeneration *generation, Error *err) {
+    return json_object_get(object, key) == NULL || take_digest(object, key, generation->origin, err);
 }
 
 static bool take_generation(const json_t *object, JournalGeneration *generation, Error *err) {
     generation->recalled = json_is_true(json_object_get(object, "recalled"));
     return take_u32(object, "number", &generation->number, err) &&
            take_digest(object, "bundle", generation->digest, err) &&
-           take_digest(object, "qe", generation->qe, err) && take_origin(object, generation, err) &&
+           take_digest(object, "qe", generation->qe, err) && take_origin(object, "origin", generation, err) &&
            take_time(object, "since", &generation->since, err);
 }
 
@@ -262,7 +262,8 @@ static bool take_lists(const json_t *document, Journal *journal, Error *err) {
 /* Journals of before have none. */
 static bool take_standby(const json_t *document, Journal *journal, Error *err) {
     return json_object_get(document, "standby") == NULL ||
-           take_u32(document, "standby", &journal->standby, err);
+           (take_u32(document, "standby", &journal->standby.number, err) &&
+            take_origin(document, "standby_origin", &journal->standby, err));
 }
 
 static bool journal_take(const json_t *document, Journal *journal, Error *err) {
@@ -331,8 +332,9 @@ void journal_close(Journal *journal) {
 /* Where generations that run are named; a place may be empty, and two may name the same one. NULL: no more.
  */
 static JournalGeneration *place(Journal *journal, size_t index) {
-    enum { OTHERS = 3 };
-    JournalGeneration *const others[OTHERS] = {&journal->serving, &journal->swap.next, &journal->swap.former};
+    enum { OTHERS = 4 };
+    JournalGeneration *const others[OTHERS] = {&journal->serving, &journal->swap.next, &journal->swap.former,
+                                               &journal->standby};
     if (index < OTHERS) {
         return others[index];
     }

@@ -67,7 +67,7 @@ typedef struct Journal {
     uint32_t next_generation;
     uint64_t next_operation;
     JournalGeneration serving;      /* digest set: what should serve, also while its generation is down */
-    uint32_t standby;               /* the spare, which may serve at any time; 0: none */
+    JournalGeneration standby;      /* the spare, which may serve at any time: number and origin */
     char previous[DIGEST_HEX_SIZE]; /* the bundle that a rollback goes to; "" if none */
     JournalGeneration ducks[JOURNAL_DUCKS_MAX]; /* newest first */
     size_t ducks_count;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """restart.spare: a second, warm generation that takes over when the serving one dies."""
 
+import json
 import os
 import signal
 import time
@@ -62,6 +63,19 @@ class SpareTest(unittest.TestCase):
             node.start()
             self.assertEqual(client.answer().code, 0)
         self.assertEqual(node.serving()["pid"], spare["pid"])
+
+    def test_a_new_manager_knows_what_the_spare_was_started_from(self):
+        node = self.node()
+        spare = self.warm_spare(node)
+        journal = node.directory / "state" / "journal.json"
+        nodes.wait_until(lambda: (now := json.loads(journal.read_text()))["standby"] == spare["generation"] and
+                         now["standby_origin"], "its origin in the journal")
+        node.kill_manager()
+        node.start()
+        self.assertEqual(self.warm_spare(node)["pid"], spare["pid"])
+        os.kill(node.serving()["pid"], signal.SIGKILL)
+        nodes.wait_until(lambda: (node.serving() or {}).get("pid") == spare["pid"], "the spare to serve")
+        self.assertTrue(node.ctl("swap", "1.0")["result"].get("already"), node.log()[-4000:])
 
     def test_a_lone_client_is_answered_whenever_it_comes_and_however_often_the_serving_one_dies(self):
         node = self.node({"restart": {"spare": "true", "delay": "1h", "delay_max": "1h"}})

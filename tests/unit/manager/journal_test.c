@@ -23,7 +23,8 @@ static void fill(Journal *journal) {
     journal->serving =
         (JournalGeneration){.number = 8, .digest = DIGEST_B, .qe = DIGEST_A, .since = 1700000000};
     journal_set_origin(journal, 8, DIGEST_B);
-    journal->standby = 9;
+    journal->standby.number = 9;
+    journal_set_origin(journal, 9, DIGEST_A);
     (void)strcpy(journal->previous, DIGEST_A);
     journal->ducks[0] =
         (JournalGeneration){.number = 7, .digest = DIGEST_A, .qe = DIGEST_B, .since = 1700000001};
@@ -53,12 +54,13 @@ static void assert_filled(const Journal *journal) {
     assert_string_equal(journal->serving.digest, DIGEST_B);
     assert_string_equal(journal->serving.qe, DIGEST_A);
     assert_int_equal(journal->serving.since, 1700000000);
-    assert_int_equal(journal->standby, 9);
+    assert_int_equal(journal->standby.number, 9);
     assert_string_equal(journal->previous, DIGEST_A);
     assert_int_equal(journal->ducks_count, 1);
     assert_int_equal(journal->ducks[0].number, 7);
     assert_string_equal(journal_origin(journal, 8), DIGEST_B);
     assert_string_equal(journal_origin(journal, 7), DIGEST_A);
+    assert_string_equal(journal_origin(journal, 9), DIGEST_A);
     assert_string_equal(journal_origin(journal, 5), "");
     assert_true(journal->ducks[0].recalled);
     assert_int_equal(journal->retired_count, 1);
@@ -110,7 +112,7 @@ static void what_was_saved_reads_back(void **state) {
     "{\"format\": 1, \"next_generation\": 3, \"next_operation\": 4, \"serving\": {\"number\": 2, "           \
     "\"bundle\": "                                                                                           \
     "\"" DIGEST_B "\", \"qe\": \"" DIGEST_A                                                                  \
-    "\", \"since\": 1700000000, \"recalled\": false}, \"standby\": 0, "                                      \
+    "\", \"since\": 1700000000, \"recalled\": false}, \"standby\": 3, "                                      \
     "\"previous\": \"\", \"ducks\": [{\"number\": 1, \"bundle\": \"" DIGEST_A                                \
     "\", \"qe\": \"\", \"since\": 1, "                                                                       \
     "\"recalled\": false}], \"retired\": [], \"qe_retired\": false, \"swap\": null, \"history\": []}"
@@ -121,6 +123,8 @@ static void one_from_before_there_were_origins_is_read(void **state) {
     CLEANUP(journal_closep) Journal *journal = must_open(place);
     assert_int_equal(journal->serving.number, 2);
     assert_int_equal(journal->ducks[0].number, 1);
+    assert_int_equal(journal->standby.number, 3);
+    assert_string_equal(journal_origin(journal, 3), "");
     assert_string_equal(journal_origin(journal, 2), "");
     assert_string_equal(journal_origin(journal, 1), "");
 }
