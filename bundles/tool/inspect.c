@@ -146,6 +146,7 @@ static void inspect_all(Inspection *inspection, char **paths) {
     const SurveyVisitor visitor = {.context = inspection,
                                    .file_size_max =
                                        inspection->large ? SURVEY_FILE_SIZE_MAX : image_limits_look.file_size,
+                                   .entries_max = SURVEY_ENTRIES_MAX,
                                    .enclave = on_enclave,
                                    .bundle = on_bundle,
                                    .trouble = on_trouble};

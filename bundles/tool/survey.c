@@ -20,7 +20,7 @@ typedef enum Kind { KIND_OTHER, KIND_ELF, KIND_SIGSTRUCT, KIND_BUNDLE, KIND_PACK
 
 typedef struct Survey {
     const SurveyVisitor *visitor;
-    unsigned files;
+    unsigned entries; /* of directories: files, directories and what else is there */
     unsigned enclaves;
     bool troubled; /* and that was told */
 } Survey;
@@ -161,10 +161,6 @@ static bool survey_package(Survey *survey, const Specimen *specimen, Error *err)
 }
 
 static bool survey_file(Survey *survey, const Specimen *specimen, Error *err) {
-    if (survey->files++ >= SURVEY_FILES_MAX) {
-        return error_set(err, ERROR_LIMIT, "%s: more than %d files: name a smaller part", specimen->path,
-                         SURVEY_FILES_MAX);
-    }
     switch (kind_of(specimen)) {
     case KIND_ELF: /* under a directory most are libraries; what is too broken to tell is one, too */
         return (!specimen->named && !glance_has_section(specimen->fd, METADATA_SECTION)) ||
@@ -203,7 +199,7 @@ static bool survey_entry(Survey *survey, int dir_fd, const char *name, const cha
         return true;
     }
     if (survey->visitor->trouble == NULL || trouble.kind == ERROR_MEMORY ||
-        survey->files > SURVEY_FILES_MAX) {
+        survey->entries > survey->visitor->entries_max) {
         return error_set(err, trouble.kind, "%s", trouble.text);
     }
     survey->visitor->trouble(survey->visitor->context, &trouble);
@@ -236,6 +232,10 @@ static bool survey_directory(Survey *survey, int dir_fd, const char *path, int d
 static bool survey_at(Survey *survey, int dir_fd, const char *name, const char *path, int depth, Error *err) {
     struct stat facts;
     bool named = depth == 0;
+    if (!named && survey->entries++ >= survey->visitor->entries_max) {
+        return error_set(err, ERROR_LIMIT, "%s: more than %u files and directories: name a smaller part",
+                         path, survey->visitor->entries_max);
+    }
     if (fstatat(dir_fd, name, &facts, named ? 0 : AT_SYMLINK_NOFOLLOW) != 0) {
         return error_set_errno(err, errno, "%s", path);
     }

@@ -14,13 +14,14 @@
 #include "bundles/base/error.h"
 #include "bundles/manifest.h"
 
-enum { SURVEY_DEPTH_MAX = 16, SURVEY_FILES_MAX = 100000 };
+enum { SURVEY_DEPTH_MAX = 16, SURVEY_ENTRIES_MAX = 100000 };
 /* Of a file that is an enclave or a SIGSTRUCT; larger ones exist nowhere. */
 #define SURVEY_FILE_SIZE_MAX (UINT64_C(512) * 1024 * 1024)
 
 typedef struct SurveyVisitor {
     void *context;
     uint64_t file_size_max; /* of an enclave file: SURVEY_FILE_SIZE_MAX at most */
+    unsigned entries_max;   /* of all directories: SURVEY_ENTRIES_MAX at most */
     /* `path` is how to name it to people: "FILE", "DIR/FILE", "FILE.pswb:lib/FILE", "FILE.deb:usr/lib/FILE".
      * False ends the survey. */
     bool (*enclave)(void *context, const char *path, Bytes content, Error *err);

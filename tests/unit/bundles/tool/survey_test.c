@@ -19,6 +19,8 @@
 #include "bundles/sgx/sigstruct.h"
 #include "tests/support/place.h"
 
+enum { ENTRIES = 40 };
+
 static bool on_enclave(void *context, const char *path, Bytes content, Error *err) {
     (void)path, (void)err;
     assert_int_equal(content.size, SIGSTRUCT_SIZE);
@@ -29,8 +31,10 @@ static bool on_enclave(void *context, const char *path, Bytes content, Error *er
 static ErrorKind survey(const char *path, unsigned *ret_found) {
     Error err = ERROR_INIT;
     *ret_found = 0;
-    const SurveyVisitor visitor = {
-        .context = ret_found, .file_size_max = SURVEY_FILE_SIZE_MAX, .enclave = on_enclave};
+    const SurveyVisitor visitor = {.context = ret_found,
+                                   .file_size_max = SURVEY_FILE_SIZE_MAX,
+                                   .entries_max = ENTRIES,
+                                   .enclave = on_enclave};
     bool good = survey_path(path, &visitor, &err);
     assert_int_equal(good, err.kind == ERROR_NONE);
     return err.kind;
@@ -77,9 +81,34 @@ static void directories_are_searched_to_a_depth(void **state) {
     }
 }
 
+/* The enclave is the last of them; files, directories and links count alike. */
+static void directories_have_so_many_entries_in_all(void **state) {
+    Place *place = *state;
+    for (int over = -1; over <= 1; over++) {
+        unsigned found = 0;
+        put_deep(place, 0);
+        assert_int_equal(mkdirat(place->fd, "a", 0755), 0);
+        for (int i = 0; i < ENTRIES - 2 + over; i++) {
+            char name[16];
+            (void)snprintf(name, sizeof name, "a/%d", i);
+            if (i % 3 == 0) {
+                assert_int_equal(mkdirat(place->fd, name, 0755), 0);
+            } else if (i % 3 == 1) {
+                assert_int_equal(symlinkat("/", place->fd, name), 0);
+            } else {
+                place_put(place, name, "");
+            }
+        }
+        assert_int_equal(survey(place->path, &found), over <= 0 ? ERROR_NONE : ERROR_LIMIT);
+        assert_int_equal(found, over <= 0);
+        place_reset(place);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(directories_are_searched_to_a_depth, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(directories_have_so_many_entries_in_all, place_setup, place_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
