@@ -69,7 +69,7 @@ Deployment *deployment_new(const DeploymentSpec *spec, Error *err) {
                                           .counts = on_counts,
                                           .recall = on_recall,
                                           .gone = on_gone};
-    deployment->rescue = rescue_new(spec->event);
+    deployment->rescue = rescue_new(spec->event, RESCUE_MAX);
     if (deployment->rescue == NULL) {
         error_set(err, ERROR_MEMORY, "out of memory");
         return NULL;

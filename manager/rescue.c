@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager/rescue.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -57,18 +58,20 @@ struct Rescue {
     sd_event *event;
     Generation *target;
     Channel *channels;
-    Held waiting[RESCUE_MAX]; /* oldest first, from `first` on */
-    size_t first, count;
+    size_t first, count, max; /* of `waiting` */
     Offer offers[UNDER_WAY_MAX];
     Adoption adoptions[REMEMBERED_MAX]; /* a ring */
     size_t next_adoption;
     sd_event_source *retry;
     RescueCounts counts;
+    Held waiting[]; /* oldest first, from `first` on */
 };
 
-Rescue *rescue_new(sd_event *event) {
-    Rescue *rescue = calloc(1, sizeof *rescue);
+Rescue *rescue_new(sd_event *event, size_t max) {
+    assert(max > 0 && max <= RESCUE_MAX);
+    Rescue *rescue = calloc(1, sizeof *rescue + max * sizeof rescue->waiting[0]);
     if (rescue != NULL) {
+        rescue->max = max;
         rescue->event = sd_event_ref(event);
         for (size_t i = 0; i < UNDER_WAY_MAX; i++) {
             rescue->offers[i] = (Offer){.rescue = rescue, .fd = -1};
@@ -97,7 +100,7 @@ void rescue_free(Rescue *rescue) {
         close_channel(rescue->channels);
     }
     for (size_t i = 0; i < rescue->count; i++) {
-        (void)close(rescue->waiting[(rescue->first + i) % RESCUE_MAX].fd);
+        (void)close(rescue->waiting[(rescue->first + i) % rescue->max].fd);
     }
     for (size_t i = 0; i < UNDER_WAY_MAX; i++) {
         cleanup_close(&rescue->offers[i].fd);
@@ -116,7 +119,7 @@ static ino_t inode_of(int fd) {
  */
 static bool is_held(const Rescue *rescue, ino_t inode) {
     for (size_t i = 0; i < rescue->count; i++) {
-        if (rescue->waiting[(rescue->first + i) % RESCUE_MAX].inode == inode) {
+        if (rescue->waiting[(rescue->first + i) % rescue->max].inode == inode) {
             return true;
         }
     }
@@ -169,10 +172,12 @@ static void keep(Rescue *rescue, int fd) {
     const Held held = {.fd = fd, .inode = inode_of(fd), .whole = is_whole(fd)};
     if (peer_left(owned)) {
         rescue->counts.departed++;
-    } else if (rescue->count == RESCUE_MAX || (held.whole && is_suspect(rescue, held.inode))) {
+    } else if (is_held(rescue, held.inode)) {
+        return;
+    } else if (rescue->count == rescue->max || (held.whole && is_suspect(rescue, held.inode))) {
         rescue->counts.lost++;
-    } else if (!is_held(rescue, held.inode)) {
-        rescue->waiting[(rescue->first + rescue->count++) % RESCUE_MAX] = held;
+    } else {
+        rescue->waiting[(rescue->first + rescue->count++) % rescue->max] = held;
         (void)TAKE_FD(owned);
     }
 }
@@ -247,7 +252,7 @@ static void flush(Rescue *rescue) {
         }
         offer->fd = next->fd;
         offer->whole = next->whole;
-        rescue->first = (rescue->first + 1) % RESCUE_MAX;
+        rescue->first = (rescue->first + 1) % rescue->max;
         rescue->count--;
     }
 }
@@ -267,7 +272,8 @@ static int take_descriptor(struct msghdr *message) {
  * channel of a living generation outlives us. Where nobody does, it is taken out all the same: the channel is
  * short. */
 static bool has_room(Rescue *rescue) {
-    return has_target(rescue) ? rescue->count == 0 && free_offer(rescue) != NULL : rescue->count < RESCUE_MAX;
+    return has_target(rescue) ? rescue->count == 0 && free_offer(rescue) != NULL
+                              : rescue->count < rescue->max;
 }
 
 typedef enum Received {

@@ -25,7 +25,8 @@ typedef struct RescueCounts {
     uint64_t found, adopted, departed, lost; /* departed: the client had left; lost: nobody took it */
 } RescueCounts;
 
-Rescue *rescue_new(sd_event *event); /* NULL: out of memory */
+/* Holds `max` connections, RESCUE_MAX at most. NULL: out of memory. */
+Rescue *rescue_new(sd_event *event, size_t max);
 void rescue_free(Rescue *rescue);
 
 /* Takes what comes through a generation's rescue channel, of which `fd` (taken) is the receiving end, until

@@ -15,7 +15,7 @@
 
 #include "bundles/base/cleanup.h"
 
-enum { CALLS_MAX = 8 };
+enum { CALLS_MAX = 8, ROOM = 3 };
 
 /* A generation of which nothing is there but its answers to ADOPT. */
 typedef struct Stand {
@@ -72,7 +72,7 @@ static int set_up(void **state) {
     stand = *state = &only;
     only = (Stand){0};
     assert_true(sd_event_new(&only.event) >= 0);
-    assert_non_null(only.rescue = rescue_new(only.event));
+    assert_non_null(only.rescue = rescue_new(only.event, ROOM));
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     only.send_fd = pair[0];
     assert_true((only.watch_fd = dup(pair[1])) >= 0);
@@ -234,6 +234,52 @@ static void a_client_that_left_is_offered_to_nobody(void **state) {
     assert_false(is_in_channel());
 }
 
+static void what_finds_no_room_stays_in_the_channel(void **state) {
+    (void)state;
+    int clients[ROOM + 1];
+    for (size_t i = 0; i <= ROOM; i++) {
+        assert_int_equal(rescue_waiting(stand->rescue), i);
+        clients[i] = send_connection();
+        turn();
+    }
+    assert_int_equal(rescue_waiting(stand->rescue), ROOM);
+    assert_true(is_in_channel());
+    rescue_set_target(stand->rescue, target());
+    turn();
+    assert_int_equal(stand->calls, ROOM + 1);
+    assert_false(is_in_channel());
+    assert_int_equal(rescue_counts(stand->rescue).found, ROOM + 1);
+    assert_int_equal(rescue_counts(stand->rescue).lost, 0);
+    for (size_t i = 0; i <= ROOM; i++) {
+        assert_true(is_open(clients[i]));
+        (void)close(clients[i]);
+    }
+}
+
+static void of_what_is_given_so_many_are_held_and_one_that_is_held_is_not_lost(void **state) {
+    (void)state;
+    int clients[ROOM + 1], copy = -1;
+    for (size_t i = 0; i <= ROOM; i++) {
+        int pair[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+        clients[i] = pair[0];
+        if (i == 0) {
+            assert_true((copy = dup(pair[1])) >= 0);
+        }
+        rescue_give(stand->rescue, pair[1]);
+        assert_int_equal(rescue_waiting(stand->rescue), i < ROOM ? i + 1 : ROOM);
+        assert_int_equal(is_open(clients[i]), i < ROOM);
+    }
+    assert_int_equal(rescue_counts(stand->rescue).lost, 1);
+    rescue_give(stand->rescue, copy);
+    assert_int_equal(rescue_waiting(stand->rescue), ROOM);
+    assert_int_equal(rescue_counts(stand->rescue).lost, 1);
+    assert_true(is_open(clients[0]));
+    for (size_t i = 0; i <= ROOM; i++) {
+        (void)close(clients[i]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_connection_stays_in_the_channel_until_it_was_offered, set_up,
@@ -248,6 +294,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(without_a_free_descriptor_a_connection_waits_in_the_channel, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_client_that_left_is_offered_to_nobody, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_finds_no_room_stays_in_the_channel, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(of_what_is_given_so_many_are_held_and_one_that_is_held_is_not_lost,
+                                        set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
