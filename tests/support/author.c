@@ -85,6 +85,32 @@ void author_sign_all(Author *author) {
     }
 }
 
+void author_publish(Author *author) {
+    Error err = ERROR_INIT;
+    CLEANUP(json_freep) json_t *versions = NULL;
+    author_sign_all(author);
+    author_expect(tuf_repository_publish(author->repository, &author->signers[2], 1, &versions, &err), &err);
+}
+
+void author_delegate(Author *author, const char *from, const char *name, const char *pattern, unsigned bits) {
+    Error err = ERROR_INIT;
+    TufRepositoryDelegation delegation = {.from = from,
+                                          .name = name,
+                                          .paths = &pattern,
+                                          .paths_count = pattern != NULL ? 1 : 0,
+                                          .bit_length = bits,
+                                          .threshold = 1};
+    author_expect(tuf_repository_delegate(author->repository, &delegation, &author->signers[3], 1, &err),
+                  &err);
+}
+
+void author_publish_vendor(Author *author) {
+    Error err = ERROR_INIT;
+    author_delegate(author, "targets", "vendor", "vendor/*", 0);
+    author_expect(author_add_target(author, "vendor", "vendor/x", "theirs", &err), &err);
+    author_publish(author);
+}
+
 bool author_add_target(Author *author, const char *role, const char *path, const char *content, Error *err) {
     AUTO_CLOSE int fd = memfd_create("content", MFD_CLOEXEC);
     assert_int_equal(write(fd, content, strlen(content)), (ssize_t)strlen(content));

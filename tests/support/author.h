@@ -35,6 +35,12 @@ void author_expect(bool worked, const Error *err);
 void author_reopen(Author *author);
 /* Every role that has a draft, with all keys. */
 void author_sign_all(Author *author);
+/* Signs so, and publishes with the online key. */
+void author_publish(Author *author);
+/* A delegation, of a pattern or of bins (`pattern` NULL), to the spare key. */
+void author_delegate(Author *author, const char *from, const char *name, const char *pattern, unsigned bits);
+/* targets delegates all of "vendor/" to the role "vendor", which publishes "vendor/x", "theirs". */
+void author_publish_vendor(Author *author);
 bool author_add_target(Author *author, const char *role, const char *path, const char *content, Error *err);
 
 /* A node whose knowledge is in dir_fd; the caller closes. */

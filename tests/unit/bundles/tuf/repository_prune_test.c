@@ -26,14 +26,6 @@ static void add_target(Author *author, const char *path, const char *content) {
     author_expect(author_add_target(author, "targets", path, content, &err), &err);
 }
 
-static void publish(Author *author) {
-    Error err = ERROR_INIT;
-    CLEANUP(json_freep) json_t *versions = NULL;
-    author_sign_all(author);
-    author_expect(
-        tuf_repository_publish(author->repository, author->signers, AUTHOR_SIGNERS, &versions, &err), &err);
-}
-
 static void set_time(Author *author, int edition, int64_t when) {
     char name[64];
     const struct timespec times[2] = {{.tv_sec = when}, {.tv_sec = when}};
@@ -49,7 +41,7 @@ static int set_up(void **state) {
     for (int edition = 1; edition <= EDITIONS; edition++) {
         char content[2] = {(char)('0' + edition), '\0'};
         add_target(*state, "dir/a.bin", content);
-        publish(*state);
+        author_publish(*state);
         set_time(*state, edition, AUTHOR_NOW - (EDITIONS - edition) * 10 * AUTHOR_DAY);
     }
     return 0;
@@ -144,7 +136,7 @@ static void drafts_keep_what_they_name(void **state) {
     add_target(author, "dir/a.bin", "1"); /* the file of the first edition once more */
     expect_removed(author, 4 * AUTHOR_DAY, false,
                    "1.snapshot.json 2.snapshot.json 1.targets.json 2.targets.json a.bin");
-    publish(author);
+    author_publish(author);
     expect_node_reads(author, "dir/b.bin", "new");
     expect_node_reads(author, "dir/a.bin", "1");
 }
@@ -159,7 +151,7 @@ static void an_interrupted_publication_can_still_be_finished(void **state) {
     add_target(author, "dir/a.bin", "5");
     author_sign_all(author);
     author_expect(file_read(author->dir_fd, "repository/draft/targets.json", &draft, &err), &err);
-    publish(author);
+    author_publish(author);
     author_expect(file_replace(metadata_fd, "timestamp.json", timestamp.data, timestamp.size, 0644, &err),
                   &err);
     author_expect(
@@ -168,7 +160,7 @@ static void an_interrupted_publication_can_still_be_finished(void **state) {
     author_reopen(author);
     expect_removed(author, 4 * AUTHOR_DAY, false, without_two);
     expect_node_reads(author, "dir/a.bin", "4");
-    publish(author);
+    author_publish(author);
     expect_node_reads(author, "dir/a.bin", "5");
 }
 

@@ -32,12 +32,6 @@ static bool publish(Author *author, Error *err) {
     return publish_with(author, 2, 1, err);
 }
 
-static void sign_and_publish(Author *author) {
-    Error err = ERROR_INIT;
-    author_sign_all(author);
-    author_expect(publish(author, &err), &err);
-}
-
 /* NULL content: it must not be found. */
 static void expect_node_reads(Author *author, const char *path, const char *content) {
     Error err = ERROR_INIT;
@@ -67,13 +61,13 @@ static void what_is_published_is_what_nodes_read(void **state) {
     Error err = ERROR_INIT;
     author_expect(author_add_target(author, "targets", "a.bin", "one", &err), &err);
     author_expect(author_add_target(author, "targets", "dir/b.bin", "two", &err), &err);
-    sign_and_publish(author);
+    author_publish(author);
     expect_node_reads(author, "a.bin", "one");
     expect_node_reads(author, "dir/b.bin", "two");
     author_expect(author_add_target(author, "targets", "a.bin", "new", &err), &err);
     author_expect(tuf_repository_remove_target(author->repository, "targets", "dir/b.bin", &err), &err);
     expect_node_reads(author, "a.bin", "one"); /* a draft is no publication */
-    sign_and_publish(author);
+    author_publish(author);
     expect_node_reads(author, "a.bin", "new");
     expect_node_reads(author, "dir/b.bin", NULL);
     assert_int_equal(version(author, "targets"), 2);
@@ -100,7 +94,7 @@ static void a_change_after_signing_needs_a_new_signature(void **state) {
     author_expect(author_add_target(author, "targets", "a.bin", "one", &err), &err);
     assert_false(publish(author, &err));
     assert_non_null(strstr(err.text, "role targets"));
-    sign_and_publish(author);
+    author_publish(author);
 }
 
 static void a_rotated_root_needs_the_old_and_the_new_keys(void **state) {
@@ -109,7 +103,7 @@ static void a_rotated_root_needs_the_old_and_the_new_keys(void **state) {
     size_t count = 0;
     int64_t made = 0;
     char old[TUF_KEYID_SIZE];
-    sign_and_publish(author);
+    author_publish(author);
     expect_node_reads(author, "none", NULL);
     (void)snprintf(old, sizeof old, "%s", tuf_signer_keyid(author->signers[0]));
     author_expect(tuf_repository_add_keys(author->repository, "root", &author->signers[3], 1, 0, &err), &err);
@@ -130,7 +124,7 @@ static void changed_online_keys_bring_a_new_snapshot(void **state) {
     Author *author = *state;
     Error err = ERROR_INIT;
     static const char *const roles[] = {"snapshot", "timestamp"};
-    sign_and_publish(author);
+    author_publish(author);
     expect_node_reads(author, "none", NULL);
     for (size_t i = 0; i < 2; i++) {
         author_expect(tuf_repository_add_keys(author->repository, roles[i], &author->signers[3], 1, 0, &err),
@@ -161,35 +155,23 @@ static void a_delegated_role_speaks_for_its_paths(void **state) {
     author_expect(author_add_target(author, "vendor", "vendor/x", "theirs", &err), &err);
     assert_false(author_add_target(author, "vendor", "y", "not theirs to say", &err));
     assert_non_null(strstr(err.text, "role vendor may not speak for it, as role targets delegates"));
-    sign_and_publish(author);
+    author_publish(author);
     expect_node_reads(author, "vendor/x", "theirs");
     CLEANUP(json_freep) json_t *roles = tuf_repository_roles(author->repository, false, &err);
     assert_int_equal(json_array_size(roles), 3);
-}
-
-static void delegate(Author *author, const char *from, const char *name, const char *pattern, unsigned bits) {
-    Error err = ERROR_INIT;
-    TufRepositoryDelegation delegation = {.from = from,
-                                          .name = name,
-                                          .paths = &pattern,
-                                          .paths_count = pattern != NULL ? 1 : 0,
-                                          .bit_length = bits,
-                                          .threshold = 1};
-    author_expect(tuf_repository_delegate(author->repository, &delegation, &author->signers[3], 1, &err),
-                  &err);
 }
 
 static void targets_are_spread_over_bins_and_found_there(void **state) {
     Author *author = *state;
     Error err = ERROR_INIT;
     char path[16];
-    delegate(author, "targets", "pk", NULL, 3);
+    author_delegate(author, "targets", "pk", NULL, 3);
     for (int i = 0; i < 20; i++) {
         (void)snprintf(path, sizeof path, "dir/%d", i);
         author_expect(author_add_target(author, "pk", path, path, &err), &err);
     }
     author_expect(tuf_repository_remove_target(author->repository, "pk", "dir/7", &err), &err);
-    sign_and_publish(author);
+    author_publish(author);
     for (int i = 0; i < 20; i++) {
         (void)snprintf(path, sizeof path, "dir/%d", i);
         expect_node_reads(author, path, i == 7 ? NULL : path);
@@ -199,7 +181,7 @@ static void targets_are_spread_over_bins_and_found_there(void **state) {
     assert_int_equal(json_array_size(json_object_get(json_array_get(groups, 2), "roles")), 8);
     /* one changed bin is one new file */
     author_expect(author_add_target(author, "pk", "dir/7", "again", &err), &err);
-    sign_and_publish(author);
+    author_publish(author);
     expect_node_reads(author, "dir/7", "again");
     int64_t versions = 0;
     for (int i = 0; i < 8; i++) {
@@ -220,7 +202,7 @@ static void bins_keep_to_themselves(void **state) {
     } bad[] = {{"targets", "other", 0, ERROR_CONFLICT}, {"targets", "pk", 4, ERROR_CONFLICT},
                {"targets", "qk", 3, ERROR_CONFLICT},    {"pk-1", "x", 0, ERROR_USAGE},
                {"targets", "pk", 0, ERROR_CONFLICT},    {"targets", "big", 11, ERROR_USAGE}};
-    delegate(author, "targets", "pk", NULL, 3);
+    author_delegate(author, "targets", "pk", NULL, 3);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         TufRepositoryDelegation delegation = {.from = bad[i].from,
                                               .name = bad[i].name,
@@ -239,8 +221,8 @@ static void bins_keep_to_themselves(void **state) {
 static void roles_by_name_and_bins_do_not_share_a_name(void **state) {
     Author *author = *state;
     Error err = ERROR_INIT;
-    delegate(author, "targets", "pk-3", "a/*", 0);
-    delegate(author, "targets", "b", "b/*", 0);
+    author_delegate(author, "targets", "pk-3", "a/*", 0);
+    author_delegate(author, "targets", "b", "b/*", 0);
     TufRepositoryDelegation bins = {.from = "b", .name = "pk", .bit_length = 3, .threshold = 1};
     assert_false(tuf_repository_delegate(author->repository, &bins, &author->signers[3], 1, &err));
     assert_int_equal(err.kind, ERROR_CONFLICT);
@@ -252,55 +234,51 @@ static void roles_by_name_and_bins_do_not_share_a_name(void **state) {
     author_expect(tuf_repository_delegate(author->repository, &bins, &author->signers[3], 1, &err), &err);
     assert_false(author_add_target(author, "qk", "a/1", "x", &err)); /* b itself may not speak for it */
     author_expect(author_add_target(author, "qk", "b/1", "x", &err), &err);
-    sign_and_publish(author);
+    author_publish(author);
     expect_node_reads(author, "b/1", "x");
 }
 
 static void a_delegation_that_is_taken_back_ends(void **state) {
     Author *author = *state;
     Error err = ERROR_INIT;
-    delegate(author, "targets", "vendor", "vendor/*", 0);
-    author_expect(author_add_target(author, "vendor", "vendor/x", "theirs", &err), &err);
-    sign_and_publish(author);
+    author_publish_vendor(author);
     expect_node_reads(author, "vendor/x", "theirs");
     assert_false(tuf_repository_undelegate(author->repository, "targets", "none", &err));
     author_expect(author_add_target(author, "vendor", "vendor/y", "too late", &err), &err);
     author_expect(tuf_repository_undelegate(author->repository, "targets", "vendor", &err), &err);
     assert_null(tuf_repository_draft(author->repository, "vendor", NULL));
-    sign_and_publish(author);
+    author_publish(author);
     expect_node_reads(author, "vendor/x", NULL);
-    delegate(author, "targets", "pk", NULL, 1); /* which the named delegation had excluded */
-    sign_and_publish(author);
+    author_delegate(author, "targets", "pk", NULL, 1); /* which the named delegation had excluded */
+    author_publish(author);
     author_expect(tuf_repository_undelegate(author->repository, "targets", "pk", &err), &err);
-    sign_and_publish(author);
+    author_publish(author);
     expect_node_reads(author, "vendor/x", NULL);
-    delegate(author, "targets", "vendor", "vendor/*", 0); /* with what it had listed */
-    sign_and_publish(author);
+    author_delegate(author, "targets", "vendor", "vendor/*", 0); /* with what it had listed */
+    author_publish(author);
     expect_node_reads(author, "vendor/x", "theirs");
 }
 
 static void what_changed_keys_leave_unsigned_is_signed_anew(void **state) {
     Author *author = *state;
     Error err = ERROR_INIT;
-    delegate(author, "targets", "vendor", "vendor/*", 0);
-    author_expect(author_add_target(author, "vendor", "vendor/x", "theirs", &err), &err);
-    sign_and_publish(author);
+    author_publish_vendor(author);
     expect_node_reads(author, "vendor/x", "theirs");
     /* the vendor's key changes, and targets' key changes */
     author_expect(tuf_repository_add_keys(author->repository, "vendor", &author->signers[0], 1, 2, &err),
                   &err);
     assert_false(publish(author, &err));
-    sign_and_publish(author);
+    author_publish(author);
     assert_int_equal(version(author, "vendor"), 2);
     expect_node_reads(author, "vendor/x", "theirs");
     author_expect(tuf_repository_add_keys(author->repository, "targets", &author->signers[3], 1, 0, &err),
                   &err);
-    sign_and_publish(author);
+    author_publish(author);
     assert_int_equal(version(author, "targets"), 2); /* it satisfied the longer list as it was */
     author_expect(
         tuf_repository_remove_key(author->repository, "targets", tuf_signer_keyid(author->signers[1]), &err),
         &err);
-    sign_and_publish(author);
+    author_publish(author);
     assert_int_equal(version(author, "targets"), 3);
     expect_node_reads(author, "vendor/x", "theirs");
 }
@@ -309,7 +287,7 @@ static void a_draft_that_was_overtaken_or_expired_is_brought_up_to_date_by_signi
     Author *author = *state;
     Error err = ERROR_INIT;
     json_t *renewed = NULL, *lacking = NULL;
-    sign_and_publish(author);
+    author_publish(author);
     author_expect(author_add_target(author, "targets", "a.bin", "one", &err), &err);
     author_sign_all(author);
     author->now = AUTHOR_NOW + 80 * AUTHOR_DAY;
@@ -326,7 +304,7 @@ static void a_draft_that_was_overtaken_or_expired_is_brought_up_to_date_by_signi
     author_reopen(author);
     assert_false(publish(author, &err));
     assert_non_null(strstr(err.text, "role targets: the draft expired at"));
-    sign_and_publish(author);
+    author_publish(author);
     assert_int_equal(version(author, "targets"), 3);
     expect_node_reads(author, "a.bin", "one");
 }
@@ -334,7 +312,7 @@ static void a_draft_that_was_overtaken_or_expired_is_brought_up_to_date_by_signi
 static void an_expired_snapshot_is_not_published_again(void **state) {
     Author *author = *state;
     Error err = ERROR_INIT;
-    sign_and_publish(author);
+    author_publish(author);
     author->now = AUTHOR_NOW + 31 * AUTHOR_DAY;
     author_reopen(author);
     author_expect(publish(author, &err), &err);
@@ -385,7 +363,7 @@ static void renewal_does_what_the_keys_suffice_for_and_names_the_rest(void **sta
     Error err = ERROR_INIT;
     json_t *renewed = NULL, *lacking = NULL;
     author_expect(author_add_target(author, "targets", "a.bin", "one", &err), &err);
-    sign_and_publish(author);
+    author_publish(author);
     author_expect(
         tuf_repository_renew(author->repository, -1, &author->signers[2], 1, &renewed, &lacking, &err), &err);
     assert_int_equal(json_array_size(renewed) + json_array_size(lacking), 0);
@@ -533,7 +511,7 @@ static void a_publication_that_fails_or_dies_anywhere_is_finished_by_the_next(vo
     Error err = ERROR_INIT;
     Sweep sweep = {.author = author, .dir_fd = author->dir_fd};
     author_expect(author_add_target(author, "targets", "a.bin", "old", &err), &err);
-    sign_and_publish(author);
+    author_publish(author);
     expect_node_reads(author, "a.bin", "old");
     author_expect(author_add_target(author, "targets", "a.bin", "new", &err), &err);
     rotate(author, "targets", 1);
@@ -584,7 +562,7 @@ static void an_offline_file_is_read_as_a_server_would_be(void **state) {
     Author *author = *state;
     Error err = ERROR_INIT;
     author_expect(author_add_target(author, "targets", "dir/a.bin", "offline", &err), &err);
-    sign_and_publish(author);
+    author_publish(author);
     AUTO_CLOSE int fd = memfd_create("offline", MFD_CLOEXEC);
     export(author, fd);
     CLEANUP(buffer_done) Buffer content = BUFFER_INIT(1000);
@@ -596,7 +574,7 @@ static void a_damaged_or_forged_offline_file_is_refused(void **state) {
     Author *author = *state;
     Error err = ERROR_INIT;
     author_expect(author_add_target(author, "targets", "dir/a.bin", "offline", &err), &err);
-    sign_and_publish(author);
+    author_publish(author);
     AUTO_CLOSE int fd = memfd_create("offline", MFD_CLOEXEC);
     export(author, fd);
     CLEANUP(buffer_done) Buffer whole = BUFFER_INIT(1000000);
@@ -631,7 +609,7 @@ static TufFetched fetch_path(TufDirectory *directory, TufFetchKind kind, const c
 static void a_directory_is_never_left(void **state) {
     Author *author = *state;
     Error err = ERROR_INIT;
-    sign_and_publish(author);
+    author_publish(author);
     TufDirectory directory = author->directory;
     assert_int_equal(fetch_path(&directory, TUF_FETCH_METADATA, "timestamp.json", &err), TUF_FETCHED_ALL);
     assert_int_equal(fetch_path(&directory, TUF_FETCH_METADATA, "9.root.json", &err), TUF_FETCHED_ABSENT);
