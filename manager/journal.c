@@ -2,6 +2,7 @@
 #include "manager/journal.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -156,6 +157,20 @@ static bool take_u32(const json_t *object, const char *key, uint32_t *value, Err
     return true;
 }
 
+/* 0: none. What is no pid of a process would be written as another number, and a signal is for one process.
+ */
+static bool take_pid(const json_t *object, pid_t *pid, Error *err) {
+    uint64_t number = 0;
+    if (!json_get_u64(object, "pid", &number, err)) {
+        return false;
+    }
+    if (number > INT_MAX) {
+        return error_set(err, ERROR_INPUT, "member 'pid' is too large");
+    }
+    *pid = (pid_t)number;
+    return true;
+}
+
 /* Journals of before have none. */
 static bool take_origin(const json_t *object, const char *key, JournalGeneration *generation, Error *err) {
     return json_object_get(object, key) == NULL || take_digest(object, key, generation->origin, err);
@@ -170,25 +185,18 @@ static bool take_generation(const json_t *object, JournalGeneration *generation,
 }
 
 static bool take_who(const json_t *object, JournalWho *who, Error *err) {
-    uint32_t uid = 0, pid = 0;
-    if (!take_u32(object, "uid", &uid, err) || !take_u32(object, "pid", &pid, err)) {
+    uint32_t uid = 0;
+    if (!take_u32(object, "uid", &uid, err) || !take_pid(object, &who->pid, err)) {
         return false;
     }
-    *who = (JournalWho){.uid = uid, .pid = (pid_t)pid};
+    who->uid = uid;
     return true;
 }
 
 /* Journals of the version before have none. */
 static bool take_foreign(const json_t *object, ForeignId *foreign, Error *err) {
-    uint32_t pid = 0;
-    if (object == NULL) {
-        return true;
-    }
-    if (!take_u32(object, "pid", &pid, err) || !json_get_u64(object, "started", &foreign->started, err)) {
-        return false;
-    }
-    foreign->pid = (pid_t)pid;
-    return true;
+    return object == NULL ||
+           (take_pid(object, &foreign->pid, err) && json_get_u64(object, "started", &foreign->started, err));
 }
 
 static bool take_swap(const json_t *object, JournalSwap *swap, Error *err) {

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "bundles/base/file.h"
+#include "bundles/base/text.h"
 #include "tests/support/faults.h"
 #include "tests/support/place.h"
 
@@ -177,6 +178,27 @@ static void a_damaged_one_is_refused_and_not_guessed_at(void **state) {
     assert_refused(place, "{\"format\": 1, \"next_generation\": 1, \"next_operation\": 1}", "number");
 }
 
+/* One from before with one event, of that pid. */
+static char *of_pid(const char *pid) {
+    return text_format("%.*s{\"at\": 1, \"operation\": 1, \"who\": {\"uid\": 4294967295, \"pid\": %s}, "
+                       "\"event\": \"swap\", \"text\": \"\"}]}",
+                       (int)strlen(FORMER) - 2, FORMER, pid);
+}
+
+static void a_pid_that_no_process_has_is_refused(void **state) {
+    const Place *place = *state;
+    AUTO_FREE char *largest = of_pid("2147483647"), *beyond = of_pid("2147483648"), *less = of_pid("-1");
+    assert_refused(place, beyond, "'pid' is too large");
+    assert_refused(place, less, "pid");
+    Error err = ERROR_INIT;
+    place_put(place, JOURNAL_NAME, largest);
+    CLEANUP(journal_closep) Journal *journal = must_open(place);
+    assert_int_equal(journal->history[0].who.pid, 2147483647);
+    assert_true(journal_save(journal, &err));
+    CLEANUP(journal_closep) Journal *again = must_open(place);
+    assert_int_equal(again->history[0].who.uid, 4294967295);
+}
+
 typedef struct Sweep {
     Place *place;
     Journal *journal;
@@ -227,6 +249,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(bytes_that_are_no_text_do_not_spoil_it, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(a_damaged_one_is_refused_and_not_guessed_at, place_setup,
                                         place_teardown),
+        cmocka_unit_test_setup_teardown(a_pid_that_no_process_has_is_refused, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(a_fault_or_crash_at_any_call_leaves_the_old_or_the_new_one,
                                         place_setup, place_teardown),
     };
