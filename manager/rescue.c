@@ -15,7 +15,6 @@
 #include "manager/timer.h"
 
 enum {
-    UNDER_WAY_MAX = 64,
     ADOPT_TIMEOUT_MS = 5000,
     RETRY_MS = 1,
     NO_DESCRIPTOR_MS = 100,
@@ -59,7 +58,7 @@ struct Rescue {
     Generation *target;
     Channel *channels;
     size_t first, count, max; /* of `waiting` */
-    Offer offers[UNDER_WAY_MAX];
+    Offer offers[RESCUE_OFFERS_MAX];
     Adoption adoptions[REMEMBERED_MAX]; /* a ring */
     size_t next_adoption;
     sd_event_source *retry;
@@ -73,7 +72,7 @@ Rescue *rescue_new(sd_event *event, size_t max) {
     if (rescue != NULL) {
         rescue->max = max;
         rescue->event = sd_event_ref(event);
-        for (size_t i = 0; i < UNDER_WAY_MAX; i++) {
+        for (size_t i = 0; i < RESCUE_OFFERS_MAX; i++) {
             rescue->offers[i] = (Offer){.rescue = rescue, .fd = -1};
         }
     }
@@ -102,7 +101,7 @@ void rescue_free(Rescue *rescue) {
     for (size_t i = 0; i < rescue->count; i++) {
         (void)close(rescue->waiting[(rescue->first + i) % rescue->max].fd);
     }
-    for (size_t i = 0; i < UNDER_WAY_MAX; i++) {
+    for (size_t i = 0; i < RESCUE_OFFERS_MAX; i++) {
         cleanup_close(&rescue->offers[i].fd);
     }
     sd_event_unref(rescue->event);
@@ -225,7 +224,7 @@ static void on_adopted(void *context, Generation *generation, const ControlMessa
 }
 
 static Offer *free_offer(Rescue *rescue) {
-    for (size_t i = 0; i < UNDER_WAY_MAX; i++) {
+    for (size_t i = 0; i < RESCUE_OFFERS_MAX; i++) {
         if (rescue->offers[i].fd < 0) {
             return &rescue->offers[i];
         }

@@ -17,7 +17,8 @@
 
 #include "manager/generation.h"
 
-enum { RESCUE_MAX = 16384 };
+/* So many may be held, and so many be offered to a generation that has not said yes or no. */
+enum { RESCUE_MAX = 16384, RESCUE_OFFERS_MAX = 64 };
 
 typedef struct Rescue Rescue;
 

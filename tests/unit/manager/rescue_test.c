@@ -15,7 +15,7 @@
 
 #include "bundles/base/cleanup.h"
 
-enum { CALLS_MAX = 8, ROOM = 3 };
+enum { CALLS_MAX = RESCUE_OFFERS_MAX + 2, ROOM = 3 };
 
 /* A generation of which nothing is there but its answers to ADOPT. */
 typedef struct Stand {
@@ -256,6 +256,30 @@ static void what_finds_no_room_stays_in_the_channel(void **state) {
     }
 }
 
+static void so_many_are_offered_before_a_reply_and_the_next_stays_in_the_channel(void **state) {
+    (void)state;
+    int clients[RESCUE_OFFERS_MAX + 1];
+    rescue_set_target(stand->rescue, target());
+    for (unsigned i = 0; i < RESCUE_OFFERS_MAX; i++) {
+        clients[i] = send_connection();
+        while (stand->calls <= i) {
+            assert_true(sd_event_run(stand->event, UINT64_MAX) > 0);
+        }
+    }
+    clients[RESCUE_OFFERS_MAX] = send_connection();
+    turn();
+    assert_int_equal(stand->calls, RESCUE_OFFERS_MAX);
+    assert_int_equal(rescue_waiting(stand->rescue), 0);
+    assert_true(is_in_channel());
+    stand->reply(stand->reply_context, target(), NULL, NULL);
+    turn();
+    assert_int_equal(stand->calls, RESCUE_OFFERS_MAX + 1);
+    assert_int_equal(rescue_counts(stand->rescue).lost, 0);
+    for (size_t i = 0; i <= RESCUE_OFFERS_MAX; i++) {
+        (void)close(clients[i]);
+    }
+}
+
 static void of_what_is_given_so_many_are_held_and_one_that_is_held_is_not_lost(void **state) {
     (void)state;
     int clients[ROOM + 1], copy = -1;
@@ -295,6 +319,8 @@ int main(void) {
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_client_that_left_is_offered_to_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_finds_no_room_stays_in_the_channel, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(so_many_are_offered_before_a_reply_and_the_next_stays_in_the_channel,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(of_what_is_given_so_many_are_held_and_one_that_is_held_is_not_lost,
                                         set_up, tear_down),
     };
