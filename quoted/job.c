@@ -112,7 +112,7 @@ static AesmCode code_for_client(Worker *worker, const Job *job, Quote3Error code
         bool reinit = ducks_reinit(worker->pool->spec.ducks);
         counters_add(&counters->duck_reinits, reinit);
         counters_add(&counters->duck_refusals, 1);
-        sightings_note(worker->pool->spec.sightings, job->fd, NULL, 0);
+        sightings_note_refused(worker->pool->spec.sightings, job->fd, job->rounds > 0);
         return reinit ? AESM_ATT_KEY_NOT_INITIALIZED : AESM_INVALID_REPORT;
     }
     return job->own_too_small ? AESM_PARAMETER : aesm_code_of_quote3(code);

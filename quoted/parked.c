@@ -2,7 +2,7 @@
  *
  * Quotes whose report nobody here accepts, and which wait until the manager has started the former generation
  * that they may be for, or has said that there is none. They wait off the threads and not for long; of a
- * client that was refused in the end, none waits again for a while.
+ * client that waited in vain, none waits again for a while.
  */
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -11,12 +11,12 @@
 #include "bundles/base/clock.h"
 #include "quoted/pool_private.h"
 
-enum { REFUSED_MS = 10 * 60 * 1000 };
+enum { IN_VAIN_MS = 10 * 60 * 1000 };
 
 bool parked_may_wait(Worker *worker, const Job *job) {
     const PoolSpec *spec = &worker->pool->spec;
     return ducks_may_be_recalled(spec->ducks) && job->rounds < PARKED_ROUNDS_MAX &&
-           !sightings_was_refused(spec->sightings, job->fd, REFUSED_MS);
+           !sightings_waited_in_vain(spec->sightings, job->fd, IN_VAIN_MS);
 }
 
 /* The lock is held. */

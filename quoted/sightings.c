@@ -32,6 +32,7 @@ typedef struct Sighting {
     uint64_t count;
     int64_t first, last;
     uint64_t seen_ms;
+    uint64_t waited_ms; /* when it was last refused after a wait; 0: never */
     char command[COMMAND_MAX + 1];
     char cgroup[CGROUP_MAX];
 } Sighting;
@@ -131,7 +132,7 @@ static Sighting *find(Sightings *sightings, const struct ucred *peer, const uint
     return oldest;
 }
 
-void sightings_note(Sightings *sightings, int fd, const uint8_t qe[SGX_HASH_SIZE], uint32_t generation) {
+static void note(Sightings *sightings, int fd, const uint8_t *qe, uint32_t generation, bool in_vain) {
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t size = sizeof peer;
     uint64_t now_ms = clock_monotonic_ms();
@@ -144,10 +145,19 @@ void sightings_note(Sightings *sightings, int fd, const uint8_t qe[SGX_HASH_SIZE
     entry->count++;
     entry->last = clock_wall_s();
     entry->seen_ms = now_ms;
+    entry->waited_ms = in_vain ? now_ms : entry->waited_ms;
     (void)pthread_mutex_unlock(&sightings->lock);
 }
 
-bool sightings_was_refused(Sightings *sightings, int fd, uint64_t within_ms) {
+void sightings_note(Sightings *sightings, int fd, const uint8_t qe[SGX_HASH_SIZE], uint32_t generation) {
+    note(sightings, fd, qe, generation, false);
+}
+
+void sightings_note_refused(Sightings *sightings, int fd, bool waited) {
+    note(sightings, fd, NULL, 0, waited);
+}
+
+bool sightings_waited_in_vain(Sightings *sightings, int fd, uint64_t within_ms) {
     struct ucred peer = {.uid = (uid_t)-1};
     socklen_t size = sizeof peer;
     uint64_t now_ms = clock_monotonic_ms();
@@ -158,8 +168,8 @@ bool sightings_was_refused(Sightings *sightings, int fd, uint64_t within_ms) {
     (void)pthread_mutex_lock(&sightings->lock);
     for (unsigned i = SIGHTINGS_MAX / 2; !found && i < SIGHTINGS_MAX; i++) {
         const Sighting *entry = &sightings->entries[i];
-        found = is_same(entry, &peer, NULL) && now_ms - entry->seen_ms < within_ms &&
-                entry->start == process_start_ticks(peer.pid, &gone);
+        found = is_same(entry, &peer, NULL) && entry->waited_ms != 0 &&
+                now_ms - entry->waited_ms < within_ms && entry->start == process_start_ticks(peer.pid, &gone);
     }
     (void)pthread_mutex_unlock(&sightings->lock);
     return found;

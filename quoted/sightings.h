@@ -25,13 +25,14 @@ typedef struct Sightings Sightings;
 Sightings *sightings_new(void); /* NULL: out of memory */
 void sightings_free(Sightings *sightings);
 
-/* The client at the other end of `fd` got a quote of this QE by the lame duck of this number; NULL and 0: its
- * report was nobody's. */
+/* The client at the other end of `fd` got a quote of this QE by the lame duck of this number. */
 void sightings_note(Sightings *sightings, int fd, const uint8_t qe[SGX_HASH_SIZE], uint32_t generation);
 
-/* The process at the other end of `fd` had a report of its own refused within the last so many milliseconds.
- */
-bool sightings_was_refused(Sightings *sightings, int fd, uint64_t within_ms);
+/* Its report was nobody's; `waited`: nor of one that may have been recalled for it. */
+void sightings_note_refused(Sightings *sightings, int fd, bool waited);
+
+/* The process at the other end of `fd` was refused after a wait within the last so many milliseconds. */
+bool sightings_waited_in_vain(Sightings *sightings, int fd, uint64_t within_ms);
 
 /* {"clients": […], "next": N}: those from place `from` on, as many as fit into a message; "next" is null at
  * the end. A new reference; NULL: out of memory. */

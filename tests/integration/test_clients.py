@@ -190,6 +190,14 @@ class Clients(PlatformCase):
         self.assertEqual(old.quote(), 0)
         self.assertEqual(self.ducks(node), [2, 4])
 
+    def test_who_was_refused_during_a_soak_is_answered_after_it(self):
+        node, old = self.without_the_first({"lame_ducks": {"count": 1}})
+        with contextlib.closing(nodes.Api(node.api_path)) as api:
+            self.wait_step(api, api.call("POST", "/v1/swap", {"bundle": "1.2", "soak": "1h"}), "soaking")
+        self.assertEqual(old.quote(), 42)
+        node.ctl("commit")
+        nodes.wait_until(lambda: old.quote() == 0, "a quote by the first")
+
     def test_one_that_had_to_go_for_lack_of_memory_is_started_again_for_who_needs_it(self):
         node, old = self.without_the_first({"swap": {"epc_size": "1400KiB"}})  # two sets of three
         self.assertIn('psw_lame_ducks_retired_total{reason="memory"} 1\n', self.metrics(node))

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -80,14 +81,20 @@ static void a_process_is_counted_for_each_qe(void **state) {
                         "test_quoted_sig");
 }
 
-static void who_was_refused_is_known_for_a_while(void **state) {
+static void who_waited_in_vain_is_known_for_a_while(void **state) {
     const Fixture *fixture = *state;
-    assert_false(sightings_was_refused(fixture->sightings, fixture->fds[0], 3600 * 1000));
+    const struct timespec pause = {.tv_nsec = 50L * 1000 * 1000};
+    assert_false(sightings_waited_in_vain(fixture->sightings, fixture->fds[0], 3600 * 1000));
     sightings_note(fixture->sightings, fixture->fds[0], qe_a, 7);
-    assert_false(sightings_was_refused(fixture->sightings, fixture->fds[0], 3600 * 1000));
-    sightings_note(fixture->sightings, fixture->fds[0], NULL, 0);
-    assert_true(sightings_was_refused(fixture->sightings, fixture->fds[0], 3600 * 1000));
-    assert_false(sightings_was_refused(fixture->sightings, fixture->fds[0], 0));
+    sightings_note_refused(fixture->sightings, fixture->fds[0], false);
+    assert_false(sightings_waited_in_vain(fixture->sightings, fixture->fds[0], 3600 * 1000));
+    sightings_note_refused(fixture->sightings, fixture->fds[0], true);
+    assert_true(sightings_waited_in_vain(fixture->sightings, fixture->fds[0], 3600 * 1000));
+    assert_false(sightings_waited_in_vain(fixture->sightings, fixture->fds[0], 0));
+    (void)nanosleep(&pause, NULL);
+    sightings_note_refused(fixture->sightings, fixture->fds[0], false); /* no matter how often it asks */
+    assert_false(sightings_waited_in_vain(fixture->sightings, fixture->fds[0], 40));
+    assert_true(sightings_waited_in_vain(fixture->sightings, fixture->fds[0], 3600 * 1000));
     CLEANUP(json_freep) json_t *list = all(fixture->sightings);
     assert_int_equal(json_array_size(list), 2);
     assert_string_equal(json_string_value(json_object_get(json_array_get(list, 1), "qe")), "");
@@ -162,7 +169,7 @@ static void many_fill_pages_and_never_more_than_there_are_places(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_process_is_counted_for_each_qe, setup, teardown),
-        cmocka_unit_test_setup_teardown(who_was_refused_is_known_for_a_while, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_waited_in_vain_is_known_for_a_while, setup, teardown),
         cmocka_unit_test_setup_teardown(of_a_process_that_is_gone_less_is_said, setup, teardown),
         cmocka_unit_test_setup_teardown(many_fill_pages_and_never_more_than_there_are_places, setup,
                                         teardown),
