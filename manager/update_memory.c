@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The memory of Updates, <state>/updates.json: what was learned last, which bundles did not last here, and
+ * when to look next.
+ */
 #include <string.h>
 #include <unistd.h>
 

@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What a judgement of an offer needs to know about this node.
+ */
 #include <string.h>
 
 #include "bundles/base/json.h"

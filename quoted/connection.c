@@ -1,4 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The request of a connection: what of it is there, and what follows from it.
+ *
+ * It is looked at and left in the socket.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,8 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The admission of a connection: counted in, and what it may have then, by the limits and the lists of who
+ * may ask.
+ */
 #include <sys/socket.h>
 
 #include "bundles/base/clock.h"

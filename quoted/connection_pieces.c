@@ -1,4 +1,7 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A request that is taken out of its socket piece by piece, because it would not come whole otherwise.
+ */
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
