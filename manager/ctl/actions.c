@@ -62,6 +62,9 @@ bool ctl_stage(Ctl *ctl, Error *err) {
 }
 
 bool ctl_test(Ctl *ctl, Error *err) {
+    if (!ctl_check_junit(ctl, err)) {
+        return false;
+    }
     CLEANUP(json_freep) json_t *body = json_pack("{s:s}", "bundle", ctl->operand);
     json_t *begun = body != NULL ? ctl_client_call(ctl->client, "POST", "/v1/test", body, err) : NULL;
     CLEANUP(json_freep) json_t *test = begun != NULL ? ctl_await(ctl, begun, err) : NULL;

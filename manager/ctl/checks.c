@@ -44,12 +44,13 @@ void ctl_print_checks(const json_t *report, bool all) {
                  ctl_number(counts, "waived"), ctl_number(counts, "skip"));
 }
 
+bool ctl_check_junit(const Ctl *ctl, Error *err) {
+    return ctl->junit == NULL || file_check_regular(ctl->junit, true, err) || error_wrap(err, "--junit");
+}
+
 bool ctl_write_junit(const Ctl *ctl, const json_t *report, Error *err) {
     if (ctl->junit == NULL) {
         return true;
-    }
-    if (!file_check_regular(ctl->junit, true, err)) {
-        return error_wrap(err, "--junit");
     }
     FILE *out = fopen(ctl->junit, "we");
     if (out == NULL) {
@@ -135,7 +136,7 @@ static void print_advice(const Ctl *ctl, const Config *config, const json_t *rep
 }
 
 bool ctl_doctor(Ctl *ctl, Error *err) {
-    CLEANUP(config_freep) Config *config = load_config(ctl, err);
+    CLEANUP(config_freep) Config *config = ctl_check_junit(ctl, err) ? load_config(ctl, err) : NULL;
     CLEANUP(json_freep) json_t *report = config != NULL ? examine(ctl, config, err) : NULL;
     if (report == NULL || !ctl_write_junit(ctl, report, err)) {
         return false;

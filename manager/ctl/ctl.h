@@ -77,8 +77,9 @@ void ctl_print_lately(const json_t *journal);
 void ctl_print_updates(const json_t *updates);
 
 /* A report of checks (manager/checks/report.h): all that were run, or what is not as it should be; and
- * --junit. */
+ * --junit, whose place is looked at before anything is run. */
 void ctl_print_checks(const json_t *report, bool all);
+bool ctl_check_junit(const Ctl *ctl, Error *err);
 bool ctl_write_junit(const Ctl *ctl, const json_t *report, Error *err);
 /* A verdict on a quote (bundles/dcap/verdict.h) as text. */
 void ctl_print_verdict(const json_t *verdict);

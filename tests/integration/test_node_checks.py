@@ -104,6 +104,9 @@ class OnANode(PlatformCase):
     def test_a_test_runs_the_checks_and_shows_one_line_each(self):
         node = self.node()
         node.ctl("stage", self.first)
+        result = node.ctl_raw("test", "1.0", "--junit", node.directory)
+        self.assertEqual((result.returncode, result.stdout), (INPUT, ""), result.stderr)
+        self.assertIn("is not a regular file", result.stderr)
         junit = node.directory / "junit.xml"
         result = node.ctl_raw("test", "1.0", "--junit", junit)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
