@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "quoted/gentle.h"
 
-#include <sched.h>
+#include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
-static const struct sched_param none = {0};
+#include "bundles/base/priority.h"
 
 static void *run(void *context) {
     Gentle *gentle = context;
-    (void)pthread_mutex_lock(&gentle->lock);
-    if (!gentle->hurried) {
-        (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
+    /* Without any lock, the C library's either: whoever hurries it would wait for the lock. */
+    atomic_store(&gentle->id, gettid());
+    if (!atomic_load(&gentle->hurried) && priority_lower() && atomic_load(&gentle->hurried)) {
+        priority_restore(0);
     }
-    (void)pthread_mutex_unlock(&gentle->lock);
     gentle->work(gentle->context);
+    atomic_store(&gentle->id, 0);
+    priority_restore(0);
     (void)pthread_mutex_lock(&gentle->lock);
     gentle->is_over = true;
     (void)pthread_cond_signal(&gentle->over);
@@ -31,12 +34,11 @@ bool gentle_start(Gentle *gentle, void (*work)(void *context), void *context, Er
 }
 
 void gentle_hurry(Gentle *gentle) {
-    (void)pthread_mutex_lock(&gentle->lock);
-    gentle->hurried = true;
-    if (gentle->runs) {
-        (void)pthread_setschedparam(gentle->thread, SCHED_OTHER, &none);
+    atomic_store(&gentle->hurried, true);
+    pid_t id = atomic_load(&gentle->id);
+    if (id != 0) {
+        priority_restore(id);
     }
-    (void)pthread_mutex_unlock(&gentle->lock);
 }
 
 void gentle_join(Gentle *gentle) {

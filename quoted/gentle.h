@@ -5,13 +5,14 @@
  * A generation warms up like this, and each of its engine processes: on a busy node the one that serves shall
  * not feel it. A lower nice value would not do: the kernel lets such a thread finish its slice. On a node
  * without any idle time it would take too long: whoever waits hurries it after GENTLE_MS. Where the system
- * does not allow the way back (it takes RLIMIT_NICE or CAP_SYS_NICE), it takes long.
+ * does not allow the way back (it takes RLIMIT_NICE or CAP_SYS_NICE), it has the ordinary priority.
  */
 #ifndef QUOTED_GENTLE_H
 #define QUOTED_GENTLE_H
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "bundles/base/error.h"
 
@@ -23,7 +24,8 @@ typedef struct Gentle {
     pthread_t thread;
     bool runs; /* it was started, and not joined yet */
     bool is_over;
-    bool hurried; /* stays so for what is started later */
+    _Atomic bool hurried; /* stays so for what is started later */
+    _Atomic pid_t id;     /* of its thread while it works, else 0 */
     void (*work)(void *context);
     void *context;
 } Gentle;
