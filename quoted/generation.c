@@ -214,6 +214,9 @@ typedef struct Life {
 static bool begin_end(Generation *generation, Life *life) {
     bool now = true;
     (void)pthread_mutex_lock(&generation->lock);
+    if (!life->ending) {
+        generation->ends_gently = generation->state == CONTROL_STATE_LAME_DUCK;
+    }
     if (generation->state == CONTROL_STATE_SERVING) {
         generation_drain(generation);
     }
@@ -399,16 +402,6 @@ static bool live(Generation *generation, int signal_fd, Error *err) {
     return good;
 }
 
-/* A lame duck has nobody to answer: giving its memory back, which takes longer than a quote, can wait. */
-static void end_gently(Generation *generation) {
-    (void)pthread_mutex_lock(&generation->lock);
-    bool lame = generation->state == CONTROL_STATE_LAME_DUCK;
-    (void)pthread_mutex_unlock(&generation->lock);
-    if (lame) {
-        (void)priority_lower();
-    }
-}
-
 bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
     AUTO_FREE Generation *generation = calloc(1, sizeof *generation);
     if (generation == NULL) {
@@ -426,7 +419,9 @@ bool generation_run(const GenerationSpec *spec, int signal_fd, Error *err) {
         announce_failed(generation, err);
     }
     announce(generation, CONTROL_EVENT_COUNTS, counters_counts_json(&generation->counters));
-    end_gently(generation);
+    if (generation->ends_gently) {
+        (void)priority_lower(); /* giving the memory back takes longer than a quote */
+    }
     control_server_close(generation->server);
     pool_stop(generation->pool);
     engines_stop(generation->engines);

@@ -33,6 +33,7 @@ typedef struct Generation {
     Gentle warm_up;
     Pool *untried;    /* the pool until the canary was answered; the main thread's and the canary's */
     bool pool_is_low; /* its threads have the lowest priority until then */
+    bool ends_gently; /* a lame duck when it was told to end; for another's EPC or socket somebody may wait */
     int64_t started_at;
     _Atomic uint64_t last_relay_ms; /* when another generation asked last */
 
