@@ -58,7 +58,7 @@ Deployment *deployment_new(const DeploymentSpec *spec, Error *err) {
     deployment->journal = spec->journal;
     deployment->operations = spec->operations;
     deployment->quoted = spec->quoted;
-    deployment->listener = -1;
+    deployment->listener = deployment->waker.socket = deployment->waker.pidfd = -1;
     deployment->totals = spec->totals;
     deployment->laggards = spec->laggards;
     deployment->owner = (GenerationOwner){.context = deployment,
@@ -102,6 +102,7 @@ void deployment_free(Deployment *deployment) {
     timer_stop(&deployment->soak_timer);
     timer_stop(&deployment->trial_timer);
     deployment_hurry(deployment);
+    deployment_waker_done(deployment);
     timer_stop(&deployment->restart_timer);
     timer_stop(&deployment->restarted_timer);
     timer_stop(&deployment->upkeep_timer);

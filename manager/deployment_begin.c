@@ -139,6 +139,7 @@ static void on_examined(void *context, const json_t *report, const Error *failur
         prefer_duck(deployment);
         deployment->awaits_room = make_room(deployment);
         if (deployment->awaits_room) {
+            deployment_await_room(deployment);
             deployment_swap_show(deployment);
             return;
         }
@@ -270,6 +271,7 @@ static Operation *begin(Deployment *deployment, const Beginning *beginning, cons
     if (next->number == 0 && fit_duck(deployment, next->digest) == NULL) {
         journal->swap.next.number = journal->next_generation++;
     }
+    deployment->has_no_time = false;
     deployment_be_gentle(deployment);
     journal_note(journal, journal->swap.operation, who, kind, "to %s", label);
     note_downgrade(deployment, next->digest, who);

@@ -3,8 +3,10 @@
 """A swap gives way to the clients: the manager's part of it runs at the lowest priority, and ends all the same
 on a node whose processors are never idle."""
 
+import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -28,8 +30,9 @@ class Watch(threading.Thread):
         self.over = threading.Event()
 
     def run(self):
-        while not self.over.wait(0.001):
-            self.seen.add(os.sched_getscheduler(self.pid))
+        with contextlib.suppress(ProcessLookupError):
+            while not self.over.wait(0.001):
+                self.seen.add(os.sched_getscheduler(self.pid))
 
     def __enter__(self):
         self.start()
@@ -96,19 +99,58 @@ class GentleSwapTest(PlatformCase):
         self.assertEqual(self.node.serving()["bundle"]["version"], SECOND)
         self.assert_ordinary_again()
 
+    def stop_in_a_swap(self):
+        """Begins a swap to the other bundle and stops the manager (SIGSTOP) in it, at the lowest priority unless
+        that has just ended, and before the new one is ready; the swap's process, and that of who serves."""
+        bundle = SECOND
+        while True:
+            serving = self.node.serving()["pid"]
+            ready = self.node.log().count("generation-ready")
+            swap = subprocess.Popen([nodes.program("pswctl"), "swap", bundle, "--soak", "0", "--allow-downgrade",
+                                     "psw-simulated", "--config", str(self.node.config_path)],
+                                    stdout=subprocess.DEVNULL)
+            self.addCleanup(swap.wait)
+            self.addCleanup(swap.kill)
+            nodes.wait_until(lambda: os.sched_getscheduler(self.node.manager.pid) == os.SCHED_IDLE
+                             or swap.poll() is not None, "a gentle swap")
+            self.node.manager.send_signal(signal.SIGSTOP)
+            self.addCleanup(self.node.manager.send_signal, signal.SIGCONT)
+            if swap.poll() is None and self.node.log().count("generation-ready") == ready:
+                return swap, serving
+            self.node.manager.send_signal(signal.SIGCONT)  # this machine was too slow, or too fast
+            self.assertEqual(swap.wait(nodes.DEADLINE), 0)
+            self.node.renew()
+            bundle = FIRST if bundle == SECOND else SECOND
+
     def test_who_serves_dies_in_it_and_is_replaced_at_the_ordinary_priority(self):
         self.node.ctl("swap", FIRST, "--soak", "0")
-        before = self.node.serving()["pid"]
-        with self.platform.knobs(load=300000):
-            swap = subprocess.Popen([nodes.program("pswctl"), "swap", SECOND, "--soak", "0", "--config",
-                                     str(self.node.config_path)], stdout=subprocess.DEVNULL)
-            self.addCleanup(swap.wait)
-            nodes.wait_until(lambda: os.sched_getscheduler(self.node.manager.pid) == os.SCHED_IDLE, "a gentle swap")
-            os.kill(before, 9)
+        with self.platform.knobs(load=700000):
+            swap, serving = self.stop_in_a_swap()
+            os.kill(serving, 9)
+            self.node.manager.send_signal(signal.SIGCONT)
             nodes.wait_until(lambda: "serving-crashed" in self.node.log(), "the crash to be seen")
             self.assertEqual(os.sched_getscheduler(self.node.manager.pid), os.SCHED_OTHER)
             self.assertEqual(swap.wait(nodes.DEADLINE), 0)
         self.assert_ordinary_again()
+
+    def test_a_manager_that_is_not_run_comes_back_all_the_same(self):
+        self.node.ctl("swap", FIRST, "--soak", "0")
+        with self.platform.knobs(load=700000):
+            swap, _ = self.stop_in_a_swap()
+            nodes.wait_until(lambda: os.sched_getscheduler(self.node.manager.pid) == os.SCHED_OTHER, "its waker")
+            self.node.manager.send_signal(signal.SIGCONT)
+            self.assertEqual(swap.wait(nodes.DEADLINE), 0)
+        self.assert_ordinary_again()
+
+    def test_who_has_to_make_room_for_the_next_one_does_it_at_once(self):
+        self.node.stop()
+        self.node = self.make_node({"swap": {"soak": "0", "epc_size": "1000KiB", "epc": "sequential"}}).start()
+        for file in self.files:
+            self.node.ctl("stage", file)
+        self.node.ctl("swap", FIRST)
+        with Watch(self.node.serving()["pid"]) as former:
+            self.node.ctl("swap", SECOND)
+        self.assertEqual(former.seen, {os.SCHED_OTHER})
 
 
 if __name__ == "__main__":
