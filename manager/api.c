@@ -59,12 +59,12 @@ static bool is_full(const ApiServer *server) {
 
 static void run(ApiServer *server) {
     MHD_UNSIGNED_LONG_LONG timeout = 0;
-    bool was_full = is_full(server);
-    (void)MHD_run(server->daemon);
-    if (was_full) {
-        /* It listens again only the next time it is run, which may be a minute from now. */
+    bool was_full = false;
+    do { /* Full it does not listen, and begins to again only when it is run, which may be a minute from now.
+          */
+        was_full = is_full(server);
         (void)MHD_run(server->daemon);
-    }
+    } while (was_full && !is_full(server));
     if (MHD_get_timeout(server->daemon, &timeout) == MHD_YES) {
         run_later(server, timeout);
     }

@@ -15,25 +15,42 @@
 
 #include <cmocka.h>
 
+#include "bundles/base/cleanup.h"
 #include "manager/api_request.h"
 #include "tests/support/place.h"
 
 enum { PATIENCE_S = 60, SETTLED_US = 20 * 1000 };
+
+static int leaving = -1; /* the connection of a client that leaves when the HTTP server has been run */
+
+enum MHD_Result __real_MHD_run(struct MHD_Daemon *daemon);
+enum MHD_Result __wrap_MHD_run(struct MHD_Daemon *daemon);
+
+enum MHD_Result __wrap_MHD_run(struct MHD_Daemon *daemon) {
+    enum MHD_Result result = __real_MHD_run(daemon);
+    cleanup_close(&leaving);
+    leaving = -1;
+    return result;
+}
 
 static bool is_readable(int fd) {
     struct pollfd state = {.fd = fd, .events = POLLIN};
     return poll(&state, 1, 0) > 0;
 }
 
+static void send_request(int fd) {
+    static const char request[] = "GET /nothing HTTP/1.1\r\nHost: node\r\n\r\n";
+    assert_int_equal(send(fd, request, sizeof request - 1, MSG_NOSIGNAL), sizeof request - 1);
+}
+
 /* A client that asks for what is not there. It is connected also if nobody takes it in yet. */
 static int ask(const char *path) {
-    static const char request[] = "GET /nothing HTTP/1.1\r\nHost: node\r\n\r\n";
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     assert_true(strlen(path) < sizeof address.sun_path);
     memcpy(address.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
-    assert_int_equal(send(fd, request, sizeof request - 1, MSG_NOSIGNAL), sizeof request - 1);
+    send_request(fd);
     return fd;
 }
 
@@ -68,7 +85,14 @@ static void so_many_connections_are_taken_in_and_the_next_waits(void **state) {
     assert_false(is_readable(next));
     (void)close(clients[0]);
     expect_answer(event, next);
-    for (size_t i = 1; i < API_CONNECTIONS_MAX; i++) {
+    AUTO_CLOSE int further = ask(path);
+    while (sd_event_run(event, SETTLED_US) > 0) {
+    }
+    assert_false(is_readable(further));
+    leaving = clients[1];
+    send_request(clients[2]);
+    expect_answer(event, further);
+    for (size_t i = 2; i < API_CONNECTIONS_MAX; i++) {
         (void)close(clients[i]);
     }
     api_free(api);
