@@ -60,8 +60,7 @@ static bool is_full(const ApiServer *server) {
 static void run(ApiServer *server) {
     MHD_UNSIGNED_LONG_LONG timeout = 0;
     bool was_full = false;
-    do { /* Full it does not listen, and begins to again only when it is run, which may be a minute from now.
-          */
+    do { /* Full it does not listen, and begins to again only when it is run: perhaps in a minute. */
         was_full = is_full(server);
         (void)MHD_run(server->daemon);
     } while (was_full && !is_full(server));

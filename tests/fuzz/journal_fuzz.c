@@ -45,6 +45,7 @@ static void check_generation(const JournalGeneration *generation) {
 
 static void check(const Journal *journal) {
     check_generation(&journal->serving);
+    check_generation(&journal->standby);
     check_generation(&journal->swap.next);
     check_generation(&journal->swap.former);
     assert(journal->ducks_count <= JOURNAL_DUCKS_MAX && journal->retired_count <= JOURNAL_RETIRED_MAX &&
