@@ -58,7 +58,8 @@ Deployment *deployment_new(const DeploymentSpec *spec, Error *err) {
     deployment->journal = spec->journal;
     deployment->operations = spec->operations;
     deployment->quoted = spec->quoted;
-    deployment->listener = deployment->waker.socket = deployment->waker.pidfd = -1;
+    deployment->listener = -1;
+    deployment->waker = (Waker)WAKER_INIT;
     deployment->totals = spec->totals;
     deployment->laggards = spec->laggards;
     deployment->owner = (GenerationOwner){.context = deployment,
@@ -102,7 +103,7 @@ void deployment_free(Deployment *deployment) {
     timer_stop(&deployment->soak_timer);
     timer_stop(&deployment->trial_timer);
     deployment_hurry(deployment);
-    deployment_waker_done(deployment);
+    waker_done(&deployment->waker);
     timer_stop(&deployment->restart_timer);
     timer_stop(&deployment->restarted_timer);
     timer_stop(&deployment->upkeep_timer);

@@ -12,6 +12,7 @@
 #include "manager/helper.h"
 #include "manager/rescue.h"
 #include "manager/swap.h"
+#include "manager/waker.h"
 
 enum {
     DEPLOYMENT_GENERATIONS_MAX = 32,
@@ -65,11 +66,6 @@ typedef struct DeploymentSettings {
     Error error;                 /* why it would not start */
 } DeploymentSettings;
 
-/* The process that brings the manager back from the lowest priority; -1: there is none yet. */
-typedef struct DeploymentWaker {
-    int socket, pidfd;
-} DeploymentWaker;
-
 typedef struct Takeover Takeover;
 
 typedef void (*DeploymentVerifiedFn)(Deployment *deployment, const Error *failure);
@@ -100,7 +96,7 @@ struct Deployment {
     sd_event_source *soak_timer, *trial_timer;
     sd_event_source *gentle_timer; /* NULL: the manager works at the ordinary priority */
     bool has_no_time;              /* the node, as the swap under way has found out */
-    DeploymentWaker waker;
+    Waker waker;
     bool trial_due; /* a trial quote of the soak that has not come, be it that it could not be asked for */
     uint64_t soak_ends_ms;
     uint64_t answers_before, errors_before; /* counters of the new generation when its soak began */
@@ -180,7 +176,6 @@ void deployment_be_gentle(Deployment *deployment);
 void deployment_hurry(Deployment *deployment);
 /* Hurries those whose end the swap waits for until they have ended. */
 void deployment_await_room(Deployment *deployment);
-void deployment_waker_done(Deployment *deployment);
 
 /* Whatever served before runs and could serve again. */
 bool deployment_former_alive(const Deployment *deployment);

@@ -31,9 +31,12 @@ static bool has_capability(void) {
            (sets[CAP_TO_INDEX(CAP_SYS_NICE)].effective & CAP_TO_MASK(CAP_SYS_NICE)) != 0;
 }
 
+bool priority_may_be_lowered(void) {
+    return sched_getscheduler(0) == SCHED_OTHER && (priority_allow_return() || has_capability());
+}
+
 bool priority_lower(void) {
-    return sched_getscheduler(0) == SCHED_OTHER && (priority_allow_return() || has_capability()) &&
-           sched_setscheduler(0, SCHED_IDLE, &none) == 0;
+    return priority_may_be_lowered() && sched_setscheduler(0, SCHED_IDLE, &none) == 0;
 }
 
 void priority_restore(pid_t thread) {

@@ -17,7 +17,9 @@
 /* RLIMIT_NICE allows the way back, or was raised for that; processes started from now on inherit it. */
 bool priority_allow_return(void);
 
-/* The calling thread; only from the ordinary priority, and only if it may come back. */
+/* The calling thread has the ordinary priority and may come back to it. */
+bool priority_may_be_lowered(void);
+/* The calling thread, if it may be. */
 bool priority_lower(void);
 
 /* From the lowest to the ordinary one; anyone else is left alone. 0: the calling thread; else one of a
