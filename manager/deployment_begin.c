@@ -272,6 +272,7 @@ static Operation *begin(Deployment *deployment, const Beginning *beginning, cons
         journal->swap.next.number = journal->next_generation++;
     }
     deployment->has_no_time = false;
+    deployment_hurry(deployment); /* each swap has its own time, also right after another one */
     deployment_be_gentle(deployment);
     journal_note(journal, journal->swap.operation, who, kind, "to %s", label);
     note_downgrade(deployment, next->digest, who);

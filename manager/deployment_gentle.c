@@ -16,7 +16,7 @@ enum { GENTLE_MS = 100, LATE_MS = 20 };
 
 /* The waker is told first: it is there whenever this process is not run. */
 static bool lower(Deployment *deployment) {
-    return priority_may_be_lowered() && waker_tell(&deployment->waker, GENTLE_MS) && priority_lower();
+    return waker_tell(&deployment->waker, GENTLE_MS) && priority_lower();
 }
 
 static bool may_take_its_time(const Deployment *deployment) {
@@ -67,8 +67,11 @@ void deployment_await_room(Deployment *deployment) {
 void deployment_be_gentle(Deployment *deployment) {
     if (!may_take_its_time(deployment)) {
         deployment_hurry(deployment);
-    } else if ((deployment->gentle_timer != NULL || lower(deployment)) &&
-               !timer_start(deployment->event, &deployment->gentle_timer, GENTLE_MS, on_time, deployment)) {
+        return;
+    }
+    /* In a step before it may have been lowered, and by its waker be restored since. */
+    bool low = priority_may_be_lowered() ? lower(deployment) : deployment->gentle_timer != NULL;
+    if (low && !timer_start(deployment->event, &deployment->gentle_timer, GENTLE_MS, on_time, deployment)) {
         restore(deployment);
     }
 }
